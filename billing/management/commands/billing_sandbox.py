@@ -1,0 +1,126 @@
+"""Drive the sandbox from a terminal: post its webhooks, move its clock, make it misbehave."""
+
+import json
+import signal
+import threading
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from billing.errors import BillingError, ProviderError
+from billing.providers.base import Simulates
+from billing.registry import providers
+
+POLL_SECONDS = 0.2
+
+
+class Command(BaseCommand):
+    help = "Post the sandbox's webhooks, move its clock, set faults, show its state."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        commands = parser.add_subparsers(dest="action", required=True)
+        deliver = commands.add_parser("deliver", help="post webhook deliveries until stopped")
+        deliver.add_argument("--once", action="store_true", help="post what is due now, then end")
+        advance = commands.add_parser("advance", help="move billing time on")
+        advance.add_argument("--days", type=int, default=0)
+        advance.add_argument("--hours", type=int, default=0)
+        faults = commands.add_parser("faults", help="make deliveries or calls misbehave")
+        faults.add_argument("alias")
+        faults.add_argument("faults", nargs="+", metavar="name=value")
+        commands.add_parser("status", help="show clock, queue and faults of each alias")
+
+    def handle(self, *args: object, **options: Any) -> None:
+        action = options["action"]
+        try:
+            if action == "deliver":
+                self._deliver(once=options["once"])
+            elif action == "advance":
+                self._advance(timedelta(days=options["days"], hours=options["hours"]))
+            elif action == "faults":
+                self._set_faults(options["alias"], options["faults"])
+            else:
+                self._show_status()
+        except BillingError as exc:
+            raise CommandError(exc.message) from exc
+
+    def _deliver(self, *, once: bool) -> None:
+        aliases = _simulated()
+        self.stdout.write(f"Delivering webhooks of {', '.join(aliases) or 'no alias'}")
+        self.stdout.flush()
+        if once:
+            posted = sum(providers.get(alias, Simulates).deliver_due() for alias in aliases)
+            self.stdout.write(f"{posted} posted")
+            return
+        with _stopped_by_signal() as stopped:
+            while not stopped.wait(POLL_SECONDS):
+                self._deliver_round(aliases)
+
+    def _deliver_round(self, aliases: list[str]) -> None:
+        for alias in aliases:
+            try:
+                providers.get(alias, Simulates).deliver_due()
+            except ProviderError as exc:
+                self.stderr.write(f"{alias}: {exc.message}")
+
+    def _advance(self, by: timedelta) -> None:
+        if by <= timedelta(0):
+            raise CommandError("Give --days or --hours: billing time only moves forward.")
+        moved: set[str] = set()
+        for alias in _simulated():
+            provider = providers.get(alias, Simulates)
+            path = str(provider.options.get("path", alias))
+            # Stand-ins that share a file share its clock.
+            if path not in moved:
+                moved.add(path)
+                moments = provider.advance_clock(by)
+                self.stdout.write(f"{path}: {by} on, {moments} moments ran")
+
+    def _set_faults(self, alias: str, pairs: list[str]) -> None:
+        try:
+            providers.get(alias, Simulates).set_faults(**dict(map(_fault, pairs)))
+        except ValueError as exc:
+            raise CommandError(str(exc)) from exc
+        self._show(alias)
+
+    def _show_status(self) -> None:
+        for alias in _simulated():
+            self._show(alias)
+
+    def _show(self, alias: str) -> None:
+        health = providers.get(alias, Simulates).check_health()
+        self.stdout.write(f"{alias}: {health.detail}")
+
+
+def _simulated() -> list[str]:
+    return [alias for alias in providers.aliases() if providers.supports(alias, Simulates)]
+
+
+def _fault(pair: str) -> tuple[str, object]:
+    name, equals, text = pair.partition("=")
+    if not equals:
+        raise ValueError(f"{pair!r} is not name=value")
+    try:
+        return name, json.loads(text.lower())
+    except json.JSONDecodeError as exc:
+        raise ValueError(f"{text!r} is not a number, true or false") from exc
+
+
+@contextmanager
+def _stopped_by_signal() -> Iterator[threading.Event]:
+    """Yield an event that SIGTERM or SIGINT sets, so that a post under way is finished."""
+    stopped = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        stopped.set()
+
+    earlier = {each: signal.signal(each, stop) for each in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)

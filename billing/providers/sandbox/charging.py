@@ -1,0 +1,192 @@
+"""Invoices and the payments that settle them. What follows for a subscription is not here."""
+
+from datetime import UTC, datetime
+
+from billing.enums import InvoiceStatus, NextActionType, PaymentState, PaymentStatus
+from billing.providers.sandbox import tokens
+from billing.providers.sandbox.store import Record, Session
+from billing.providers.sandbox.tokens import Charge
+
+NO_METHOD = "payment_method_missing"
+VOUCHER_SECONDS = 23 * 3600
+_WAITING = frozenset({PaymentStatus.REQUIRES_ACTION, PaymentStatus.PENDING})
+_STATES = {
+    PaymentStatus.SUCCEEDED: PaymentState.PAID,
+    PaymentStatus.FAILED: PaymentState.FAILED,
+    PaymentStatus.REQUIRES_ACTION: PaymentState.REQUIRES_ACTION,
+    PaymentStatus.PENDING: PaymentState.VOUCHER_WAITING,
+}
+_EVENTS = {
+    PaymentStatus.SUCCEEDED: ("payment.succeeded", "invoice.paid"),
+    PaymentStatus.FAILED: ("payment.failed", "invoice.payment_failed"),
+    PaymentStatus.REQUIRES_ACTION: ("payment.requires_action", "invoice.updated"),
+    PaymentStatus.PENDING: ("payment.requires_action", "invoice.updated"),
+}
+
+
+def behaviour(method: Record | None) -> tuple[Charge, str]:
+    """Return what the next charge of a method does and its decline code."""
+    if method is None or not method.body["active"]:
+        return Charge.DECLINES, NO_METHOD
+    token = tokens.behaviour(method.hidden["token"])
+    outcome = token.charge(method.hidden["charges"])
+    return outcome, token.decline_code if outcome is Charge.DECLINES else ""
+
+
+def open_invoice(
+    session: Session, subscription: Record, plan: Record, *, start: int, end: int
+) -> Record:
+    """Make the open invoice of one period of a subscription."""
+    invoice_id = session.new_id("inv")
+    quantity = subscription.body["quantity"]
+    total = plan.body["amount"] * quantity
+    line = {"description": plan.body["name"], "amount": total, "quantity": quantity}
+    body = {
+        "object": "invoice",
+        "id": invoice_id,
+        "number": f"SB-{session.count():06d}",
+        "created": session.now,
+        "customer": subscription.body["customer"],
+        "subscription": subscription.id,
+        "status": InvoiceStatus.OPEN,
+        "payment_state": PaymentState.NONE,
+        "currency": plan.body["currency"],
+        "subtotal": total,
+        "discount": 0,
+        "tax": 0,
+        "total": total,
+        "amount_paid": 0,
+        "amount_due": total,
+        "period_start": start,
+        "period_end": end,
+        "due_at": session.now,
+        "paid_at": None,
+        "next_attempt_at": None,
+        "payment": None,
+        "payment_method": None,
+        "lines": [line],
+        "hosted_url": "",
+        "pdf_url": "",
+        "reference": None,
+    }
+    return session.save(Record("invoice", invoice_id, body), "invoice.created")
+
+
+def attempt(session: Session, invoice: Record, method: Record | None) -> PaymentStatus:
+    """Charge an invoice once and write down what became of it; nothing owed is paid at once."""
+    if invoice.body["amount_due"] == 0:
+        return _settle(session, invoice, None, PaymentStatus.SUCCEEDED)
+    outcome, decline_code = behaviour(method)
+    payment = _payment(session, invoice, method)
+    payment.body["decline_code"] = decline_code
+    if method is not None:
+        method.hidden["charges"] += 1
+        session.save(method)
+    return _settle(session, invoice, payment, _status(session, payment, outcome))
+
+
+def finish(session: Session, invoice: Record) -> bool:
+    """Let a waiting payment succeed, as when a voucher is paid; False when none waits."""
+    payment = _waiting(session, invoice)
+    if payment is None:
+        return False
+    payment.body["next_action"] = None
+    _settle(session, invoice, payment, PaymentStatus.SUCCEEDED)
+    return True
+
+
+def close(session: Session, invoice: Record, status: InvoiceStatus) -> None:
+    """Give up an open invoice as void or uncollectible, with the payment that waits for it."""
+    if invoice.body["status"] != InvoiceStatus.OPEN:
+        return
+    payment = _waiting(session, invoice)
+    if payment is not None:
+        payment.body.update(status=PaymentStatus.CANCELED, next_action=None)
+        session.save(payment, "payment.canceled")
+    invoice.body.update(status=status, next_attempt_at=None)
+    if payment is not None:
+        invoice.body["payment_state"] = PaymentState.NONE
+    is_void = status == InvoiceStatus.VOID
+    session.save(invoice, "invoice.voided" if is_void else "invoice.updated")
+
+
+def _payment(session: Session, invoice: Record, method: Record | None) -> Record:
+    # A payment that waited for the customer is gone on with; a failed one is final.
+    payment = _waiting(session, invoice) or _new_payment(session, invoice)
+    payment.body["payment_method"] = method.id if method else None
+    return payment
+
+
+def _waiting(session: Session, invoice: Record) -> Record | None:
+    payment_id = invoice.body["payment"]
+    payment = session.require("payment", payment_id) if payment_id else None
+    return payment if payment and payment.body["status"] in _WAITING else None
+
+
+def _new_payment(session: Session, invoice: Record) -> Record:
+    payment_id = session.new_id("pay")
+    body = {
+        "object": "payment",
+        "id": payment_id,
+        "created": session.now,
+        "customer": invoice.body["customer"],
+        "invoice": invoice.id,
+        "amount": invoice.body["amount_due"],
+        "currency": invoice.body["currency"],
+        "status": PaymentStatus.PENDING,
+        "decline_code": "",
+        "payment_method": None,
+        "paid_at": None,
+        "next_action": None,
+        "reference": None,
+    }
+    return Record("payment", payment_id, body)
+
+
+def _status(session: Session, payment: Record, outcome: Charge) -> PaymentStatus:
+    payment.body["next_action"] = None
+    if outcome is Charge.REQUIRES_ACTION:
+        payment.body["next_action"] = _redirect(payment)
+        return PaymentStatus.REQUIRES_ACTION
+    if outcome is Charge.VOUCHER:
+        payment.body["next_action"] = _voucher(payment, session.now + VOUCHER_SECONDS)
+        return PaymentStatus.PENDING
+    return PaymentStatus.FAILED if outcome is Charge.DECLINES else PaymentStatus.SUCCEEDED
+
+
+def _redirect(payment: Record) -> dict[str, object]:
+    url = f"https://sandbox.invalid/authenticate/{payment.id}"
+    return {"type": NextActionType.REDIRECT, "details": {"url": url}}
+
+
+def _voucher(payment: Record, expires_at: int) -> dict[str, object]:
+    number = int.from_bytes(payment.id.encode(), "big") % 10**14
+    details = {
+        "reference": f"{number:014d}",
+        "amount_minor": str(payment.body["amount"]),
+        "currency": payment.body["currency"],
+        "expires_at": datetime.fromtimestamp(expires_at, tz=UTC).isoformat(),
+    }
+    return {"type": NextActionType.DISPLAY_VOUCHER, "details": details}
+
+
+def _settle(
+    session: Session, invoice: Record, payment: Record | None, status: PaymentStatus
+) -> PaymentStatus:
+    payment_event, invoice_event = _EVENTS[status]
+    is_paid = status is PaymentStatus.SUCCEEDED
+    if payment is not None:
+        payment.body.update(status=status, paid_at=session.now if is_paid else None)
+        session.save(payment, payment_event)
+        invoice.body.update(payment=payment.id, payment_method=payment.body["payment_method"])
+    invoice.body["payment_state"] = _STATES[status]
+    if is_paid:
+        invoice.body.update(
+            status=InvoiceStatus.PAID,
+            amount_paid=invoice.body["total"],
+            amount_due=0,
+            paid_at=session.now,
+            next_attempt_at=None,
+        )
+    session.save(invoice, invoice_event)
+    return status

@@ -1,0 +1,426 @@
+"""The sandbox as a provider: one short method per operation, over its own SQLite file."""
+
+import os
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from billing.enums import EventKind
+from billing.errors import (
+    InvalidSignature,
+    ProviderObjectMissing,
+    ProviderUnavailable,
+    UnsupportedOperation,
+)
+from billing.providers.base import (
+    CAPABILITIES,
+    Capability,
+    CollectsInvoices,
+    ManagesCustomers,
+    ManagesPaymentMethods,
+    ManagesSubscriptions,
+    PaymentProvider,
+    PublishesPlans,
+    ReadsPayments,
+    ReceivesWebhooks,
+    ResumesSubscriptions,
+    Simulates,
+)
+from billing.providers.sandbox import (
+    clock,
+    customers,
+    deliveries,
+    due,
+    faults,
+    mapping,
+    payloads,
+    plans,
+    signatures,
+    subscriptions,
+)
+from billing.providers.sandbox.calls import Calls
+from billing.providers.sandbox.store import Session, Store
+from billing.providers.types import (
+    JSON,
+    ClientConfig,
+    CustomerData,
+    CustomerRequest,
+    Features,
+    HealthData,
+    InvoiceData,
+    ObjectData,
+    PaymentData,
+    PaymentMethodData,
+    PaymentMethodRequest,
+    PlanData,
+    PlanRequest,
+    ProviderEvent,
+    Ref,
+    SubscriptionData,
+    SubscriptionRequest,
+    SubscriptionUpdate,
+)
+
+METHODS = ("card", "oxxo", "spei")
+
+
+class SandboxProvider(
+    ReceivesWebhooks,
+    ManagesCustomers,
+    ManagesPaymentMethods,
+    ManagesSubscriptions,
+    ResumesSubscriptions,
+    CollectsInvoices,
+    ReadsPayments,
+    PublishesPlans,
+    Simulates,
+):
+    """A provider without an account: state in a file, magic tokens, signed webhooks, own clock.
+
+    Options: `path` (SQLite file), `secret` (Standard Webhooks secret, or a list of them, the first
+    signs), `webhook_url` (where deliveries go; empty: they stay queued), `namespace` (default: the
+    alias), `like` (what it stands in for: `name`, `capabilities`, `methods`, `currencies`,
+    `countries`, `cancels_at_period_end`, `has_idempotency_keys`, `required_profile`), `seed`
+    (an integer: the same remote ids in every run), `public_key`.
+    """
+
+    def __init__(self, *, alias: str, mode: str, options: Mapping[str, Any]) -> None:
+        super().__init__(alias=alias, mode=mode, options=options)
+        self._like: Mapping[str, Any] = options.get("like") or {}
+        self._capabilities = _allowed(super().capabilities, self._like)
+        self._store = Store(
+            path=os.fspath(options["path"]),
+            namespace=options.get("namespace") or alias,
+            mode=mode,
+            seed=options.get("seed"),
+        )
+        self._calls = Calls(self._store, self.features.has_idempotency_keys)
+
+    @property
+    def provider_name(self) -> str:
+        return str(self._like.get("name") or "Sandbox")
+
+    @property
+    def capabilities(self) -> frozenset[type[Capability]]:
+        return self._capabilities
+
+    @property
+    def features(self) -> Features:
+        like = self._like
+        return Features(
+            methods=tuple(like.get("methods", METHODS)),
+            currencies=frozenset(like.get("currencies", ())),
+            countries=frozenset(like.get("countries", ())),
+            cancels_at_period_end=like.get("cancels_at_period_end", True),
+            has_idempotency_keys=like.get("has_idempotency_keys", True),
+            required_profile=tuple(like.get("required_profile", ("email",))),
+        )
+
+    def client_config(self) -> ClientConfig:
+        public = {"public_key": str(self.options.get("public_key") or "")}
+        return ClientConfig(adapter="sandbox", public=public)
+
+    def check_health(self) -> HealthData:
+        try:
+            with self._store.read() as session:
+                return HealthData(is_healthy=True, detail=_status(session))
+        except ProviderUnavailable as exc:
+            return HealthData(is_healthy=False, detail=exc.message)
+
+    # Webhooks
+
+    def verify_webhook_signature(self, body: bytes, headers: Mapping[str, str]) -> None:
+        signatures.verify(self.options.get("secret"), body, headers)
+
+    def parse_webhook_event(self, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
+        return payloads.parse(body)
+
+    def map_webhook_object(
+        self, kind: EventKind, payload: JSON, event: ProviderEvent
+    ) -> ObjectData | None:
+        if not event.is_pinned:
+            return None
+        return mapping.event_object(kind, payload, event.occurred_at)
+
+    # Customers
+
+    def get_customer(self, customer: Ref) -> CustomerData:
+        return mapping.customer(*self._get("customer", customer))
+
+    def create_customer(self, request: CustomerRequest, *, idempotency_key: str) -> CustomerData:
+        answer = self._calls.write(
+            "create_customer",
+            idempotency_key,
+            request,
+            lambda session: customers.create(session, request),
+        )
+        return mapping.customer(answer.body, answer.as_of)
+
+    def update_customer(
+        self, customer: Ref, request: CustomerRequest, *, idempotency_key: str
+    ) -> CustomerData:
+        answer = self._calls.write(
+            "update_customer",
+            idempotency_key,
+            [customer.id, request],
+            lambda session: customers.update(session, customer.id, request),
+        )
+        return mapping.customer(answer.body, answer.as_of)
+
+    def delete_customer(self, customer: Ref, *, idempotency_key: str) -> None:
+        self._calls.write(
+            "delete_customer",
+            idempotency_key,
+            customer.id,
+            lambda session: customers.delete(session, customer.id),
+        )
+
+    # Payment methods
+
+    def get_payment_method(self, payment_method: Ref) -> PaymentMethodData:
+        return mapping.payment_method(*self._get("payment_method", payment_method))
+
+    def list_payment_methods(self, customer: Ref) -> list[PaymentMethodData]:
+        def read(session: Session) -> list[PaymentMethodData]:
+            session.require("customer", customer.id)
+            as_of = clock.moment(session.now)
+            found = customers.methods(session, customer.id)
+            return [mapping.payment_method(method.body, as_of) for method in found]
+
+        return self._calls.read(read)
+
+    def create_payment_method(
+        self, customer: Ref, request: PaymentMethodRequest, *, idempotency_key: str
+    ) -> PaymentMethodData:
+        answer = self._calls.write(
+            "create_payment_method",
+            idempotency_key,
+            [customer.id, request],
+            lambda session: customers.attach(session, customer.id, request),
+        )
+        return mapping.payment_method(answer.body, answer.as_of)
+
+    def delete_payment_method(
+        self, payment_method: Ref, *, idempotency_key: str
+    ) -> PaymentMethodData:
+        answer = self._calls.write(
+            "delete_payment_method",
+            idempotency_key,
+            payment_method.id,
+            lambda session: customers.detach(session, payment_method.id),
+        )
+        return mapping.payment_method(answer.body, answer.as_of)
+
+    def set_default_payment_method(
+        self, customer: Ref, payment_method: Ref, *, idempotency_key: str
+    ) -> CustomerData:
+        answer = self._calls.write(
+            "set_default_payment_method",
+            idempotency_key,
+            [customer.id, payment_method.id],
+            lambda session: customers.set_default(session, customer.id, payment_method.id),
+        )
+        return mapping.customer(answer.body, answer.as_of)
+
+    # Subscriptions
+
+    def get_subscription(self, subscription: Ref) -> SubscriptionData:
+        return mapping.subscription(*self._get("subscription", subscription))
+
+    def create_subscription(
+        self, request: SubscriptionRequest, *, idempotency_key: str
+    ) -> SubscriptionData:
+        answer = self._calls.write(
+            "create_subscription",
+            idempotency_key,
+            request,
+            lambda session: subscriptions.create(session, request),
+        )
+        return mapping.subscription(answer.body, answer.as_of)
+
+    def update_subscription(
+        self, subscription: Ref, changes: SubscriptionUpdate, *, idempotency_key: str
+    ) -> SubscriptionData:
+        if changes.cancel_at_period_end:
+            self._require_planned_ends()
+        answer = self._calls.write(
+            "update_subscription",
+            idempotency_key,
+            [subscription.id, changes],
+            lambda session: subscriptions.update(session, subscription.id, changes),
+        )
+        return mapping.subscription(answer.body, answer.as_of)
+
+    def cancel_subscription(
+        self, subscription: Ref, *, at_period_end: bool, idempotency_key: str
+    ) -> SubscriptionData:
+        if at_period_end:
+            self._require_planned_ends()
+        answer = self._calls.write(
+            "cancel_subscription",
+            idempotency_key,
+            [subscription.id, at_period_end],
+            lambda session: subscriptions.cancel(
+                session, subscription.id, at_period_end=at_period_end
+            ),
+        )
+        return mapping.subscription(answer.body, answer.as_of)
+
+    def resume_subscription(self, subscription: Ref, *, idempotency_key: str) -> SubscriptionData:
+        answer = self._calls.write(
+            "resume_subscription",
+            idempotency_key,
+            subscription.id,
+            lambda session: subscriptions.resume(session, subscription.id),
+        )
+        return mapping.subscription(answer.body, answer.as_of)
+
+    # Invoices and payments
+
+    def get_invoice(self, invoice: Ref) -> InvoiceData:
+        return mapping.invoice(*self._get("invoice", invoice))
+
+    def list_invoices(self, customer: Ref, *, limit: int = 100) -> list[InvoiceData]:
+        def read(session: Session) -> list[InvoiceData]:
+            session.require("customer", customer.id)
+            as_of = clock.moment(session.now)
+            found = session.of_customer("invoice", customer.id, limit)
+            return [mapping.invoice(invoice.body, as_of) for invoice in found]
+
+        return self._calls.read(read)
+
+    def pay_invoice(
+        self, invoice: Ref, *, payment_method_id: str | None = None, idempotency_key: str
+    ) -> InvoiceData:
+        answer = self._calls.write(
+            "pay_invoice",
+            idempotency_key,
+            [invoice.id, payment_method_id],
+            lambda session: subscriptions.pay(session, invoice.id, payment_method_id),
+        )
+        return mapping.invoice(answer.body, answer.as_of)
+
+    def get_payment(self, payment: Ref) -> PaymentData:
+        return mapping.payment(*self._get("payment", payment))
+
+    # Plans
+
+    def list_plans(self) -> list[PlanData]:
+        def read(session: Session) -> list[PlanData]:
+            as_of = clock.moment(session.now)
+            found = session.of_kind("plan")
+            return [mapping.plan(plan.body, as_of) for plan in found if plan.body["active"]]
+
+        return self._calls.read(read)
+
+    def get_plan(self, plan: Ref) -> PlanData:
+        return mapping.plan(*self._get("plan", plan))
+
+    def create_plan(self, request: PlanRequest, *, idempotency_key: str) -> PlanData:
+        answer = self._calls.write(
+            "create_plan",
+            idempotency_key,
+            request,
+            lambda session: plans.create(session, request, self.features.currencies),
+        )
+        return mapping.plan(answer.body, answer.as_of)
+
+    def update_plan(self, plan: Ref, request: PlanRequest, *, idempotency_key: str) -> PlanData:
+        answer = self._calls.write(
+            "update_plan",
+            idempotency_key,
+            [plan.id, request],
+            lambda session: plans.update(session, plan.id, request),
+        )
+        return mapping.plan(answer.body, answer.as_of)
+
+    def archive_plan(self, plan: Ref, *, idempotency_key: str) -> PlanData:
+        answer = self._calls.write(
+            "archive_plan",
+            idempotency_key,
+            plan.id,
+            lambda session: plans.archive(session, plan.id),
+        )
+        return mapping.plan(answer.body, answer.as_of)
+
+    # What only a simulation can do
+
+    def advance_clock(self, by: timedelta) -> int:
+        """Move billing time of the whole file; zero runs what wall time has made due."""
+        return due.advance(self._store.path, by)
+
+    def deliver_due(self, *, limit: int = 100) -> int:
+        """Run what has fallen due, then post; return how many posts were answered with 2xx.
+
+        Nothing is posted without `webhook_url` and `secret`: deliveries stay queued.
+        """
+        due.advance(self._store.path, timedelta(0))
+        url, secret = self.options.get("webhook_url"), self.options.get("secret")
+        if not url or not secret:
+            return 0
+        return deliveries.deliver_due(self._store, str(url), secret, limit)
+
+    def set_faults(self, **faults_: object) -> None:
+        """Set the faults named, leaving others; `faults.py` says what each does."""
+        with self._store.write() as session:
+            faults.set_faults(session, faults_)
+
+    def emit_event(self, event_type: str, object_id: str) -> str:
+        """Queue a delivery of the object as it is now; with no `object_id` an empty one (ping)."""
+        with self._store.write() as session:
+            record = session.find_any(object_id)
+            if record is None and object_id:
+                raise ProviderObjectMissing(f"no such object: {object_id!r}")
+            return session.queue(event_type, record.body if record else {})
+
+    def pending_deliveries(self, *, take: bool = False) -> list[tuple[dict[str, str], bytes]]:
+        """Return headers and body of each queued delivery, due or not, oldest first, unfaulted.
+
+        With `take` they leave the queue: the caller hands them over, in any order it likes.
+        """
+        secret = self.options.get("secret")
+        if not secret:
+            raise InvalidSignature("deliveries cannot be signed without a secret")
+        with self._store.write() as session:
+            waiting = deliveries.queued(session)
+            if take:
+                deliveries.mark_taken(session, waiting)
+        return [(signatures.sign(secret, each.event_id, each.body), each.body) for each in waiting]
+
+    def complete_payment(self, invoice: Ref) -> InvoiceData:
+        """Do what the customer was asked to do: pay the voucher, pass the bank's check."""
+        with self._store.write() as session:
+            record = subscriptions.finish_payment(session, invoice.id)
+            return mapping.invoice(record.body, clock.moment(session.now))
+
+    # Shared steps
+
+    def _get(self, kind: str, ref: Ref) -> tuple[JSON, datetime]:
+        def read(session: Session) -> tuple[JSON, datetime]:
+            return session.require(kind, ref.id).body, clock.moment(session.now)
+
+        return self._calls.read(read)
+
+    def _require_planned_ends(self) -> None:
+        if not self.features.cancels_at_period_end:
+            raise UnsupportedOperation(f"{self.provider_name} ends subscriptions only at once")
+
+
+def _allowed(
+    own: frozenset[type[Capability]], like: Mapping[str, Any]
+) -> frozenset[type[Capability]]:
+    """Return the capabilities of what `like` names; what every stand-in needs is always there."""
+    if "capabilities" not in like:
+        return own
+    named = {PaymentProvider, Simulates} | {CAPABILITIES[name] for name in like["capabilities"]}
+    return frozenset(each for each in own if any(issubclass(one, each) for one in named))
+
+
+def _status(session: Session) -> str:
+    counts = deliveries.counts(session)
+    queued, failed = counts.get("queued", 0), counts.get("failed", 0)
+    now = clock.moment(session.now).isoformat()
+    names = ", ".join(f"{name}={value}" for name, value in faults.current(session).items())
+    return (
+        f"billing time {now}, {queued} deliveries queued, {failed} failed, faults: {names or '-'}"
+    )

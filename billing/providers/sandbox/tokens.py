@@ -1,0 +1,60 @@
+"""Magic tokens: what a payment method made from each of them looks like and does when charged."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from billing.errors import InvalidRequest
+
+PREFIX = "tok_"
+
+
+class Charge(StrEnum):
+    SUCCEEDS = "succeeds"
+    DECLINES = "declines"
+    REQUIRES_ACTION = "requires_action"
+    VOUCHER = "voucher"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behaviour:
+    """`first` is what the first charge of a method does, `later` every other one."""
+
+    type: str = "card"
+    brand: str = "visa"
+    last4: str = "4242"
+    first: Charge = Charge.SUCCEEDS
+    later: Charge = Charge.SUCCEEDS
+    decline_code: str = "card_declined"
+    attaches: bool = True
+
+    def charge(self, earlier: int) -> Charge:
+        """Return what a charge does after `earlier` others."""
+        return self.later if earlier else self.first
+
+
+_OXXO = Behaviour(type="oxxo", brand="", last4="", first=Charge.VOUCHER)
+
+TOKENS: dict[str, Behaviour] = {
+    "tok_visa": Behaviour(),
+    "tok_mastercard": Behaviour(brand="mastercard", last4="4444"),
+    "tok_declined": Behaviour(last4="0002", first=Charge.DECLINES, later=Charge.DECLINES),
+    "tok_insufficient_funds": Behaviour(
+        last4="9995",
+        decline_code="insufficient_funds",
+        first=Charge.DECLINES,
+        later=Charge.DECLINES,
+    ),
+    "tok_attach_declined": Behaviour(attaches=False),
+    "tok_requires_action": Behaviour(last4="3155", first=Charge.REQUIRES_ACTION),
+    "tok_renewal_declined": Behaviour(last4="0341", later=Charge.DECLINES),
+    "tok_voucher": _OXXO,
+    "tok_oxxo": _OXXO,
+    "tok_spei": Behaviour(type="spei", brand="", last4="", first=Charge.VOUCHER),
+}
+
+
+def behaviour(token: object) -> Behaviour:
+    """Return what `token` does; an unknown `tok_...` is a card that always pays."""
+    if not isinstance(token, str) or not token.startswith(PREFIX) or token == PREFIX:
+        raise InvalidRequest("a sandbox token begins with tok_", param="token")
+    return TOKENS.get(token, Behaviour())
