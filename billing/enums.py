@@ -1,0 +1,182 @@
+"""The words that models, services, providers and the API share. Plain Python: no Django here."""
+
+from enum import StrEnum
+
+
+class Mode(StrEnum):
+    """Which world a remote object lives in; rows of different modes never meet."""
+
+    SANDBOX = "sandbox"
+    TEST = "test"
+    LIVE = "live"
+
+
+class BillingInterval(StrEnum):
+    MONTHLY = "monthly"
+    YEARLY = "yearly"
+
+
+class TaxBehavior(StrEnum):
+    INCLUSIVE = "inclusive"
+    EXCLUSIVE = "exclusive"
+    UNSPECIFIED = "unspecified"
+
+
+class TransactionType(StrEnum):
+    SUBSCRIPTION = "subscription"
+    PRODUCT_PURCHASE = "product_purchase"
+
+
+class SubscriptionStatus(StrEnum):
+    """The eight states that Stripe and Polar publish; Conekta's are mapped onto them."""
+
+    INCOMPLETE = "incomplete"
+    INCOMPLETE_EXPIRED = "incomplete_expired"
+    TRIALING = "trialing"
+    ACTIVE = "active"
+    PAST_DUE = "past_due"
+    CANCELED = "canceled"
+    UNPAID = "unpaid"
+    PAUSED = "paused"
+
+
+class IncompleteReason(StrEnum):
+    REQUIRES_ACTION = "requires_action"
+    VOUCHER_WAITING = "voucher_waiting"
+    PROCESSING = "processing"
+    OUTCOME_UNKNOWN = "outcome_unknown"
+
+
+class EndReason(StrEnum):
+    CUSTOMER = "customer"
+    PAYMENT_FAILED = "payment_failed"
+    TERM_COMPLETED = "term_completed"
+    STAFF = "staff"
+    MOVED = "moved"
+    FRAUD = "fraud"
+    PROVIDER = "provider"
+
+
+class Collection(StrEnum):
+    AUTOMATIC = "automatic"
+    VOUCHER = "voucher"
+
+
+class InvoiceStatus(StrEnum):
+    DRAFT = "draft"
+    OPEN = "open"
+    PAID = "paid"
+    UNCOLLECTIBLE = "uncollectible"
+    VOID = "void"
+
+
+class PaymentState(StrEnum):
+    """How the collection of an invoice stands, beside the invoice's own status."""
+
+    NONE = "none"
+    REQUIRES_ACTION = "requires_action"
+    VOUCHER_WAITING = "voucher_waiting"
+    PROCESSING = "processing"
+    UNKNOWN = "unknown"
+    FAILED = "failed"
+    PAID = "paid"
+    PARTIALLY_REFUNDED = "partially_refunded"
+    REFUNDED = "refunded"
+    CHARGED_BACK = "charged_back"
+
+
+class PaymentStatus(StrEnum):
+    """One attempt to move money."""
+
+    PENDING = "pending"
+    REQUIRES_ACTION = "requires_action"
+    PROCESSING = "processing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+class PaymentMethodType(StrEnum):
+    """Kinds of payment method that we know by name; providers may report others."""
+
+    CARD = "card"
+    BANK_ACCOUNT = "bank_account"
+    SEPA_DEBIT = "sepa_debit"
+    OXXO = "oxxo"
+    SPEI = "spei"
+
+
+class NextActionType(StrEnum):
+    """What the customer must do before a payment can go on."""
+
+    NONE = "none"
+    REDIRECT = "redirect"
+    USE_SDK = "use_sdk"
+    DISPLAY_VOUCHER = "display_voucher"
+    WAIT = "wait"
+
+
+class EventKind(StrEnum):
+    """Which kind of object a webhook event tells about; one handler per kind."""
+
+    CUSTOMER = "customer"
+    PAYMENT_METHOD = "payment_method"
+    SUBSCRIPTION = "subscription"
+    INVOICE = "invoice"
+    PAYMENT = "payment"
+
+
+class WebhookState(StrEnum):
+    PENDING = "pending"
+    PROCESSED = "processed"
+    WAITING = "waiting"
+    IGNORED = "ignored"
+    FAILED = "failed"
+    DEAD = "dead"
+
+
+class OutboxState(StrEnum):
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+    DEAD = "dead"
+
+
+class OperationOutcome(StrEnum):
+    """What became of one write at a provider. `unknown`: sent, and the answer was lost."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class IdempotencyStatus(StrEnum):
+    RUNNING = "running"
+    DONE = "done"
+    RETRY = "retry"
+
+
+class ChangeCause(StrEnum):
+    """Why a row changed."""
+
+    WEBHOOK = "webhook"
+    API = "api"
+    STAFF = "staff"
+    SYNC = "sync"
+    DRIFT = "drift"
+
+
+class ChangeOutcome(StrEnum):
+    """What a snapshot did to the row: changed it, confirmed it, came too late, or was refused."""
+
+    APPLIED = "applied"
+    UNCHANGED = "unchanged"
+    SUPERSEDED = "superseded"
+    REFUSED = "refused"
+
+
+class Role(StrEnum):
+    OWNER = "owner"
+    BILLING_ADMIN = "billing_admin"
+    MEMBER = "member"

@@ -1,0 +1,42 @@
+"""Which commands a state allows, and which states are final. Plain Python.
+
+Guards commands only: a provider's snapshot may skip steps, because events get lost or folded
+(see services/sync). Source: the state machine of a subscription, docs/architecture.md.
+"""
+
+from billing.enums import InvoiceStatus, PaymentStatus, SubscriptionStatus
+from billing.errors import InvalidTransition
+
+TERMINAL_SUBSCRIPTION = frozenset(
+    {SubscriptionStatus.CANCELED, SubscriptionStatus.INCOMPLETE_EXPIRED}
+)
+TERMINAL_INVOICE = frozenset({InvoiceStatus.PAID, InvoiceStatus.VOID})
+TERMINAL_PAYMENT = frozenset({PaymentStatus.SUCCEEDED, PaymentStatus.CANCELED})
+
+_LIVE = frozenset(SubscriptionStatus) - TERMINAL_SUBSCRIPTION
+_RENEWING = frozenset({SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING})
+_ALLOWED = {
+    "cancel": _LIVE,
+    "cancel_at_period_end": _RENEWING | {SubscriptionStatus.PAST_DUE, SubscriptionStatus.PAUSED},
+    "resume": _RENEWING | {SubscriptionStatus.PAST_DUE, SubscriptionStatus.PAUSED},
+    "change": _RENEWING,
+    "retry_payment": frozenset(
+        {SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID, SubscriptionStatus.INCOMPLETE}
+    ),
+}
+
+
+def is_terminal(status: str) -> bool:
+    """Whether a subscription in `status` has ended for good."""
+    return status in TERMINAL_SUBSCRIPTION
+
+
+def allows(status: str, command: str) -> bool:
+    """Whether a subscription in `status` takes `command` (a key of the table above)."""
+    return status in _ALLOWED[command]
+
+
+def ensure(status: str, command: str) -> None:
+    """Raise InvalidTransition unless `status` allows `command`."""
+    if not allows(status, command):
+        raise InvalidTransition(f"a subscription that is {status} does not take {command!r}")

@@ -1,0 +1,39 @@
+"""All models of billing; import them from here."""
+
+from billing.models.accounts import BillingAccount
+from billing.models.api_keys import IdempotencyKey
+from billing.models.base import ProviderOwned
+from billing.models.customers import Customer
+from billing.models.history import StateChange
+from billing.models.invoices import Invoice
+from billing.models.operations import Operation
+from billing.models.organizations import Membership, Organization
+from billing.models.outbox import OutboxMessage
+from billing.models.payment_methods import PaymentMethod
+from billing.models.payments import Payment
+from billing.models.plans import Price, ProviderPrice, SubscriptionPlan
+from billing.models.routing import RoutingDecision, RuleSet
+from billing.models.subscriptions import Subscription
+from billing.models.webhooks import WebhookEvent
+
+__all__ = [
+    "BillingAccount",
+    "Customer",
+    "IdempotencyKey",
+    "Invoice",
+    "Membership",
+    "Operation",
+    "Organization",
+    "OutboxMessage",
+    "Payment",
+    "PaymentMethod",
+    "Price",
+    "ProviderOwned",
+    "ProviderPrice",
+    "RoutingDecision",
+    "RuleSet",
+    "StateChange",
+    "Subscription",
+    "SubscriptionPlan",
+    "WebhookEvent",
+]

@@ -1,0 +1,74 @@
+"""Attempts to move money."""
+
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from billing.enums import PaymentStatus
+from billing.models.base import ProviderOwned, ProviderQuerySet, choices, decimal_of
+
+
+class Payment(ProviderOwned):
+    """One attempt; `amount_minor` in minor units of `currency`."""
+
+    organization = models.ForeignKey(
+        settings.BILLING_ORGANIZATION_MODEL, on_delete=models.PROTECT, related_name="+"
+    )
+    customer = models.ForeignKey(
+        "billing.Customer", on_delete=models.PROTECT, related_name="payments"
+    )
+    invoice = models.ForeignKey(
+        "billing.Invoice",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="payments",
+    )
+    payment_method = models.ForeignKey(
+        "billing.PaymentMethod",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="payments",
+    )
+    provider_payment_id = models.CharField(max_length=255)
+    provider_payment_method_id = models.CharField(max_length=255, blank=True)
+    currency = models.CharField(max_length=3)
+    amount_minor = models.BigIntegerField()
+    status = models.CharField(
+        max_length=20, choices=choices(PaymentStatus), default=PaymentStatus.PENDING.value
+    )
+    provider_status = models.CharField(max_length=60, blank=True)
+    decline_code = models.CharField(max_length=60, blank=True)
+    next_action = models.JSONField(default=dict, blank=True)
+    paid_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ProviderQuerySet["Payment"].as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["provider", "mode", "provider_payment_id"], name="billing_payment_remote"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["organization", "-created_at", "-id"], name="billing_pay_org"),
+            models.Index(fields=["-created_at", "-id"], name="billing_pay_newest"),
+            models.Index(fields=["status", "-created_at"], name="billing_pay_status"),
+            models.Index(fields=["provider", "-created_at"], name="billing_pay_provider"),
+            models.Index(
+                fields=["provider_payment_method_id"],
+                condition=Q(payment_method=None) & ~Q(provider_payment_method_id=""),
+                name="billing_pay_unlinked_method",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency}: {self.status}"
+
+    @property
+    def amount(self) -> Decimal | None:
+        """The amount in major units."""
+        return decimal_of(self.amount_minor, self.currency)

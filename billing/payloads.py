@@ -1,0 +1,74 @@
+"""Reading JSON that a stranger sent. Plain Python.
+
+`parse_object` refuses what no provider sends; `clean` makes the rest storable in every database.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from billing.errors import InvalidPayload
+
+MAX_DEPTH = 100
+_INT64 = 2**63
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def parse_object(body: bytes | str) -> dict[str, Any]:
+    """Parse a JSON object; raise InvalidPayload for anything else.
+
+    NaN, Infinity, nesting over 100 and numbers too long to read are refused as well.
+    """
+    try:
+        text = body.decode("utf-8") if isinstance(body, bytes) else body
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as exc:
+        raise InvalidPayload("the body is not a JSON object that we read") from exc
+    if not isinstance(value, dict):
+        raise InvalidPayload("the body is not a JSON object")
+    if _depth_exceeds(value, MAX_DEPTH):
+        raise InvalidPayload(f"the body is nested deeper than {MAX_DEPTH}")
+    return value
+
+
+def require_text(value: object, name: str, *, max_length: int = 255) -> str:
+    """Return `value` when it is storable, non-empty text; raise InvalidPayload naming `name`."""
+    if not isinstance(value, str) or not value or len(value) > max_length:
+        raise InvalidPayload(f"{name} is not text of 1 to {max_length} characters")
+    if _UNSTORABLE.search(value):
+        raise InvalidPayload(f"{name} holds characters that cannot be stored")
+    return value
+
+
+def clean(value: Any) -> Any:
+    """Return `value` with NUL and lone surrogates as U+FFFD and integers beyond 64 bits as text."""
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, Mapping):
+        return {clean(str(key)): clean(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [clean(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool) and not -_INT64 <= value < _INT64:
+        return str(value)
+    return value
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _depth_exceeds(value: object, limit: int) -> bool:
+    level: list[object] = [value]
+    for _ in range(limit):
+        level = [
+            child
+            for node in level
+            for child in (
+                node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+            )
+            if isinstance(child, dict | list)
+        ]
+        if not level:
+            return False
+    return True

@@ -1,0 +1,301 @@
+"""The contract of a payment provider: what each capability promises.
+
+A provider declares what it can do by inheriting capability classes; a missing method fails when
+the provider is built. Asking for a capability that a provider lacks raises UnsupportedOperation
+before anything is sent (`billing.registry.providers.get`). Every method raises the typed errors of
+`billing.errors` and nothing of the vendor's.
+
+Rules for all: methods marked `@network` may talk to the provider and never run inside a database
+transaction; writes take the `idempotency_key` that was committed before the call; the data returned
+carries `as_of` in the provider's clock and the provider's own JSON as `raw`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from billing.enums import EventKind
+from billing.providers.types import (
+    JSON,
+    ClientConfig,
+    CustomerData,
+    CustomerRequest,
+    Features,
+    HealthData,
+    InvoiceData,
+    ObjectData,
+    PaymentData,
+    PaymentMethodData,
+    PaymentMethodRequest,
+    PlanData,
+    PlanRequest,
+    ProviderEvent,
+    Ref,
+    SubscriptionData,
+    SubscriptionRequest,
+    SubscriptionUpdate,
+)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+NETWORK_METHODS: set[str] = set()
+
+
+def network(method: F) -> F:
+    """Mark a method as one that talks to the provider; the registry guards these calls."""
+    NETWORK_METHODS.add(method.__name__)
+    return method
+
+
+class Capability(ABC):  # noqa: B024 - its methods are those of its subclasses
+    """Something that a provider may be able to do. Subclasses in this module are the whole list."""
+
+
+class PaymentProvider(Capability):
+    """What every provider answers. `options` come from the alias in BILLING_PROVIDERS."""
+
+    def __init__(self, *, alias: str, mode: str, options: Mapping[str, Any]) -> None:
+        self.alias = alias
+        self.mode = mode
+        self.options = options
+
+    @classmethod
+    def key_mode(cls, options: Mapping[str, Any]) -> str:
+        """'test' or 'live' when the key in `options` shows what it is, else ''."""
+        return ""
+
+    @property
+    @abstractmethod
+    def provider_name(self) -> str:
+        """The provider's own name, for staff: 'Stripe'."""
+
+    @property
+    @abstractmethod
+    def features(self) -> Features:
+        """Payment methods, currencies, countries and intervals that this provider takes."""
+
+    @abstractmethod
+    def client_config(self) -> ClientConfig:
+        """Return what the browser needs to tokenise; nothing secret."""
+
+    @network
+    @abstractmethod
+    def check_health(self) -> HealthData:
+        """Ask the provider whether our credentials work."""
+
+    @property
+    def capabilities(self) -> frozenset[type[Capability]]:
+        """The capability classes that this instance has."""
+        return frozenset(
+            base
+            for base in type(self).__mro__
+            if base.__module__ == __name__ and issubclass(base, Capability)
+        ) - {Capability}
+
+
+class ReceivesWebhooks(PaymentProvider):
+    """Pure functions over the raw bytes; no call, no state."""
+
+    @abstractmethod
+    def verify_webhook_signature(self, body: bytes, headers: Mapping[str, str]) -> None:
+        """Raise InvalidSignature unless `body` was signed by the provider for this alias."""
+
+    @abstractmethod
+    def parse_webhook_event(self, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
+        """Read id, type, time and object of a verified delivery; raise InvalidPayload."""
+
+    @abstractmethod
+    def map_webhook_object(
+        self, kind: EventKind, payload: JSON, event: ProviderEvent
+    ) -> ObjectData | None:
+        """Return the event's object, or None when the payload does not hold it whole."""
+
+
+class ReadsCustomers(PaymentProvider):
+    @network
+    @abstractmethod
+    def get_customer(self, customer: Ref) -> CustomerData:
+        """Raise ProviderObjectMissing when there is none."""
+
+
+class ManagesCustomers(ReadsCustomers):
+    @network
+    @abstractmethod
+    def create_customer(self, request: CustomerRequest, *, idempotency_key: str) -> CustomerData:
+        """Create the remote customer, carrying our reference."""
+
+    @network
+    @abstractmethod
+    def update_customer(
+        self, customer: Ref, request: CustomerRequest, *, idempotency_key: str
+    ) -> CustomerData:
+        """Replace name, e-mail, phone and address."""
+
+    @network
+    @abstractmethod
+    def delete_customer(self, customer: Ref, *, idempotency_key: str) -> None:
+        """Delete it at the provider; its subscriptions end there at once."""
+
+
+class ReadsPaymentMethods(PaymentProvider):
+    @network
+    @abstractmethod
+    def get_payment_method(self, payment_method: Ref) -> PaymentMethodData:
+        """Raise ProviderObjectMissing when there is none."""
+
+    @network
+    @abstractmethod
+    def list_payment_methods(self, customer: Ref) -> list[PaymentMethodData]:
+        """All methods attached to the customer, newest first."""
+
+
+class ManagesPaymentMethods(ReadsPaymentMethods):
+    @network
+    @abstractmethod
+    def create_payment_method(
+        self, customer: Ref, request: PaymentMethodRequest, *, idempotency_key: str
+    ) -> PaymentMethodData:
+        """Attach a token from the browser; raise PaymentDeclined when the bank refuses it."""
+
+    @network
+    @abstractmethod
+    def delete_payment_method(
+        self, payment_method: Ref, *, idempotency_key: str
+    ) -> PaymentMethodData:
+        """Detach it; the answer has `is_active` False."""
+
+    @network
+    @abstractmethod
+    def set_default_payment_method(
+        self, customer: Ref, payment_method: Ref, *, idempotency_key: str
+    ) -> CustomerData:
+        """Make it the one that renewals are charged to, for running subscriptions too."""
+
+
+class ReadsSubscriptions(PaymentProvider):
+    @network
+    @abstractmethod
+    def get_subscription(self, subscription: Ref) -> SubscriptionData:
+        """Raise ProviderObjectMissing when there is none."""
+
+
+class ManagesSubscriptions(ReadsSubscriptions):
+    @network
+    @abstractmethod
+    def create_subscription(
+        self, request: SubscriptionRequest, *, idempotency_key: str
+    ) -> SubscriptionData:
+        """Start it and charge the first period; raise PaymentDeclined when that is refused."""
+
+    @network
+    @abstractmethod
+    def update_subscription(
+        self, subscription: Ref, changes: SubscriptionUpdate, *, idempotency_key: str
+    ) -> SubscriptionData:
+        """Change plan, quantity or payment method."""
+
+    @network
+    @abstractmethod
+    def cancel_subscription(
+        self, subscription: Ref, *, at_period_end: bool, idempotency_key: str
+    ) -> SubscriptionData:
+        """End it now or when the paid period ends.
+
+        Raises UnsupportedOperation for `at_period_end` where `features.cancels_at_period_end` is
+        False (Conekta).
+        """
+
+
+class ResumesSubscriptions(PaymentProvider):
+    @network
+    @abstractmethod
+    def resume_subscription(self, subscription: Ref, *, idempotency_key: str) -> SubscriptionData:
+        """Undo a cancellation that is planned for the period's end."""
+
+
+class ReadsInvoices(PaymentProvider):
+    @network
+    @abstractmethod
+    def get_invoice(self, invoice: Ref) -> InvoiceData:
+        """Raise ProviderObjectMissing when there is none."""
+
+    @network
+    @abstractmethod
+    def list_invoices(self, customer: Ref, *, limit: int = 100) -> list[InvoiceData]:
+        """The customer's invoices, newest first."""
+
+
+class CollectsInvoices(ReadsInvoices):
+    @network
+    @abstractmethod
+    def pay_invoice(
+        self, invoice: Ref, *, payment_method_id: str | None = None, idempotency_key: str
+    ) -> InvoiceData:
+        """Collect an open invoice now, with the default method when none is named.
+
+        An invoice that is already paid is answered as it is. Raises PaymentDeclined.
+        """
+
+
+class ReadsPayments(PaymentProvider):
+    @network
+    @abstractmethod
+    def get_payment(self, payment: Ref) -> PaymentData:
+        """Raise ProviderObjectMissing when there is none."""
+
+
+class ReadsPlans(PaymentProvider):
+    @network
+    @abstractmethod
+    def list_plans(self) -> list[PlanData]:
+        """Every sellable price at the provider."""
+
+    @network
+    @abstractmethod
+    def get_plan(self, plan: Ref) -> PlanData:
+        """Raise ProviderObjectMissing when there is none."""
+
+
+class PublishesPlans(ReadsPlans):
+    @network
+    @abstractmethod
+    def create_plan(self, request: PlanRequest, *, idempotency_key: str) -> PlanData:
+        """Make the price sellable; amounts never change afterwards."""
+
+    @network
+    @abstractmethod
+    def update_plan(self, plan: Ref, request: PlanRequest, *, idempotency_key: str) -> PlanData:
+        """Change name and description; raise InvalidRequest for another amount."""
+
+    @network
+    @abstractmethod
+    def archive_plan(self, plan: Ref, *, idempotency_key: str) -> PlanData:
+        """Stop selling it; running subscriptions keep it."""
+
+
+class Simulates(PaymentProvider):
+    """What only the sandbox can do. Billing time is shared by all stand-ins of one file."""
+
+    @abstractmethod
+    def advance_clock(self, by: timedelta) -> int:
+        """Move billing time on, running what falls due on the way; return how many moments ran."""
+
+    @abstractmethod
+    def deliver_due(self, *, limit: int = 100) -> int:
+        """Post the webhook deliveries that are due now; return how many were posted."""
+
+    @abstractmethod
+    def set_faults(self, **faults: object) -> None:
+        """Set how deliveries and calls misbehave: see docs of the sandbox for the names."""
+
+    @abstractmethod
+    def emit_event(self, event_type: str, object_id: str) -> str:
+        """Queue a delivery of the object as it is now; return the event's id."""
+
+
+CAPABILITIES: dict[str, type[Capability]] = {
+    name: value
+    for name, value in list(globals().items())
+    if isinstance(value, type) and issubclass(value, Capability) and value is not Capability
+}

@@ -1,0 +1,291 @@
+"""The frozen dataclasses that cross the border between services and providers.
+
+`...Request` is sent, `...Data` is returned. Amounts are integer minor units with an upper-case
+ISO 4217 currency; times are aware UTC. Optional means that the provider may not have it, or did not
+tell it this time: the projection then keeps what is stored. A `status` of None means that the
+provider's word is not one of ours: the stored state is kept and the raw word recorded as drift.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from billing.enums import (
+    BillingInterval,
+    EndReason,
+    EventKind,
+    IncompleteReason,
+    InvoiceStatus,
+    NextActionType,
+    PaymentState,
+    PaymentStatus,
+    SubscriptionStatus,
+)
+
+JSON = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ref:
+    """Names an existing remote object. Conekta's paths need the customer beside the object."""
+
+    id: str
+    customer_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """Finer facts than capabilities. An empty `currencies` or `countries` means every one."""
+
+    methods: tuple[str, ...]
+    currencies: frozenset[str] = frozenset()
+    countries: frozenset[str] = frozenset()
+    intervals: frozenset[BillingInterval] = frozenset(BillingInterval)
+    cancels_at_period_end: bool = True
+    has_idempotency_keys: bool = True
+    required_profile: tuple[str, ...] = ("email",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientConfig:
+    """What the browser needs to tokenise: the adapter module's name and public values only."""
+
+    adapter: str
+    public: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthData:
+    is_healthy: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextAction:
+    """What the customer must do now. `details` is safe to show: URL, client secret, voucher."""
+
+    type: NextActionType
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerRequest:
+    """`reference` is the UUID of our Customer row; it is sent so that webhooks find the row."""
+
+    reference: str
+    name: str
+    email: str
+    phone: str = ""
+    address: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerData:
+    id: str
+    email: str
+    name: str
+    as_of: datetime
+    default_payment_method_id: str | None = None
+    reference: str | None = None
+    is_deleted: bool = False
+    created_at: datetime | None = None
+    raw: JSON = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentMethodRequest:
+    """`token` comes from the provider's code in the browser; never a card number."""
+
+    token: str
+    reference: str = ""
+    billing_address: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentMethodData:
+    """`customer_id` is None once the method is detached; `exp_year` has four digits."""
+
+    id: str
+    customer_id: str | None
+    type: str
+    as_of: datetime
+    last4: str = ""
+    brand: str = ""
+    exp_month: int | None = None
+    exp_year: int | None = None
+    billing_address: Mapping[str, str] = field(default_factory=dict)
+    is_active: bool = True
+    reference: str | None = None
+    raw: JSON = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionRequest:
+    """`reference` is the UUID of our Subscription row. `trial_end_at` None: no trial."""
+
+    reference: str
+    customer_id: str
+    price_id: str
+    quantity: int = 1
+    payment_method_id: str | None = None
+    trial_end_at: datetime | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionUpdate:
+    """Only what is not None changes. Proration follows the provider's default for plan changes."""
+
+    price_id: str | None = None
+    quantity: int | None = None
+    payment_method_id: str | None = None
+    cancel_at_period_end: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionData:
+    id: str
+    customer_id: str
+    status: SubscriptionStatus | None
+    provider_status: str
+    as_of: datetime
+    price_id: str | None = None
+    quantity: int = 1
+    current_period_start: datetime | None = None
+    current_period_end: datetime | None = None
+    trial_start: datetime | None = None
+    trial_end: datetime | None = None
+    cancel_at_period_end: bool = False
+    cancel_at: datetime | None = None
+    canceled_at: datetime | None = None
+    ended_at: datetime | None = None
+    end_reason: EndReason | None = None
+    incomplete_reason: IncompleteReason | None = None
+    collection_paused: bool = False
+    resumes_at: datetime | None = None
+    payment_method_id: str | None = None
+    latest_invoice_id: str | None = None
+    next_action: NextAction | None = None
+    reference: str | None = None
+    raw: JSON = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineData:
+    """One line of an invoice; `amount_minor` is the line's total, `unit_rate` may be sub-minor."""
+
+    description: str
+    amount_minor: int
+    quantity: int = 1
+    unit_rate: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceData:
+    """An invoice as it is now. `amount_due_minor` is what is still owed, tax included."""
+
+    id: str
+    customer_id: str
+    status: InvoiceStatus | None
+    provider_status: str
+    currency: str
+    subtotal_minor: int
+    total_minor: int
+    amount_due_minor: int
+    as_of: datetime
+    amount_paid_minor: int = 0
+    discount_minor: int = 0
+    tax_minor: int = 0
+    subscription_id: str | None = None
+    number: str = ""
+    payment_state: PaymentState | None = None
+    payment_id: str | None = None
+    payment_method_id: str | None = None
+    period_start: datetime | None = None
+    period_end: datetime | None = None
+    due_at: datetime | None = None
+    paid_at: datetime | None = None
+    next_attempt_at: datetime | None = None
+    hosted_url: str = ""
+    pdf_url: str = ""
+    lines: tuple[LineData, ...] = ()
+    reference: str | None = None
+    raw: JSON = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentData:
+    """One attempt to collect; `decline_code` is one of our stable codes, empty when none."""
+
+    id: str
+    customer_id: str
+    amount_minor: int
+    currency: str
+    status: PaymentStatus | None
+    provider_status: str
+    as_of: datetime
+    invoice_id: str | None = None
+    payment_method_id: str | None = None
+    decline_code: str = ""
+    paid_at: datetime | None = None
+    next_action: NextAction | None = None
+    reference: str | None = None
+    raw: JSON = field(repr=False)
+
+
+ObjectData = CustomerData | PaymentMethodData | SubscriptionData | InvoiceData | PaymentData
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRequest:
+    """One price to sell. `reference`: our Price row's UUID; `product_id`: an existing product."""
+
+    reference: str
+    plan_reference: str
+    name: str
+    description: str
+    amount_minor: int
+    currency: str
+    interval: BillingInterval
+    product_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanData:
+    """A sellable price at the provider; `product_id` is empty where a price is its own product."""
+
+    id: str
+    product_id: str
+    name: str
+    amount_minor: int
+    currency: str
+    interval: BillingInterval | None
+    is_active: bool
+    as_of: datetime
+    reference: str | None = None
+    raw: JSON = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderEvent:
+    """What intake keeps of one delivery; the body itself is stored beside it.
+
+    `kind` None: an event that we do not use, with the reason in `ignored_because`. `parent_id` is
+    the remote id of the object that must be known first (the customer of a subscription, the
+    subscription of an invoice). `is_pinned` is False when the payload is rendered in another API
+    version than ours: the object is then fetched instead of read from the payload.
+    """
+
+    id: str
+    type: str
+    occurred_at: datetime
+    mode: str
+    kind: EventKind | None = None
+    object_id: str = ""
+    customer_id: str = ""
+    parent_id: str = ""
+    api_version: str = ""
+    is_pinned: bool = True
+    ignored_because: str = ""

@@ -1,0 +1,1 @@
+"""Use cases. The module is the namespace: `subscriptions.cancel(...)`."""

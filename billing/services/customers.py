@@ -1,0 +1,80 @@
+"""An organization's customer at a provider: our row first, then the remote one."""
+
+from django.db import models, transaction
+from django.utils import timezone
+
+from billing.conf import conf
+from billing.errors import ProfileIncomplete, RequestInProgress
+from billing.models import BillingAccount, Customer, Operation
+from billing.providers.base import ManagesCustomers, PaymentProvider
+from billing.providers.types import CustomerRequest
+from billing.registry import providers
+from billing.services import operations, sync
+
+
+def ensure(organization: models.Model, alias: str) -> Customer:
+    """Return the organization's customer at `alias`, made there when it is not yet.
+
+    Raises ProfileIncomplete naming what the provider requires and the billing profile lacks.
+    """
+    customer, _ = Customer.objects.get_or_create(
+        organization=organization, provider=alias, mode=conf.mode(alias)
+    )
+    if customer.provider_customer_id:
+        return customer
+    request = _request(customer, organization, alias)
+    operation = _claim_creation(customer, alias)
+    _ensure_alone(operation, alias)
+    with operations.recording(operation):
+        if operation.is_done:
+            customer.refresh_from_db()
+            return customer
+        data = providers.get(alias, ManagesCustomers).create_customer(
+            request, idempotency_key=operation.key
+        )
+        operation.remote_id = data.id
+        return sync.upsert_customer(alias, data)
+
+
+def _claim_creation(customer: Customer, alias: str) -> Operation:
+    """One creation per customer, however many requests want it: the same key to the provider."""
+    with transaction.atomic():
+        Customer.objects.select_for_update().get(pk=customer.pk)
+        return operations.find(
+            customer.organization, "customer.create", str(customer.pk)
+        ) or operations.reserve(
+            "customer.create",
+            customer,
+            organization=customer.organization,
+            provider=alias,
+            request_key=str(customer.pk),
+        )
+
+
+def _ensure_alone(operation: Operation, alias: str) -> None:
+    """Without idempotency keys a second creation at the same time would make a second customer."""
+    is_young = operation.created_at > timezone.now() - conf.idempotency_lease
+    has_keys = providers.get(alias, PaymentProvider).features.has_idempotency_keys
+    if not operation.was_reserved_now and is_young and not has_keys and not operation.is_done:
+        raise RequestInProgress("the customer is being made right now", retry_after=5)
+
+
+def _request(customer: Customer, organization: models.Model, alias: str) -> CustomerRequest:
+    account = BillingAccount.objects.for_organization(organization).first()
+    profile = {
+        "name": (account.name if account else "") or str(organization),
+        "email": account.email if account else "",
+        "phone": account.phone if account else "",
+    }
+    required = providers.get(alias, PaymentProvider).features.required_profile
+    missing = [name for name in required if not profile.get(name)]
+    if missing:
+        raise ProfileIncomplete(
+            f"{alias} requires {', '.join(missing)} in the billing profile", missing=missing
+        )
+    return CustomerRequest(
+        reference=str(customer.pk),
+        address=dict(account.address) if account else {},
+        metadata={"organization_id": str(organization.pk)},
+        **profile,
+    )

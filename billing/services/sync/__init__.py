@@ -1,0 +1,32 @@
+"""The only writer of provider-owned state: API answers, webhooks and reconciliation end here."""
+
+from billing.services.sync.kinds import KINDS, Kind
+from billing.services.sync.projection import Projected, Snapshot, Verdict, decide, project
+from billing.services.sync.upsert import (
+    fetch,
+    settle,
+    upsert_customer,
+    upsert_invoice,
+    upsert_payment,
+    upsert_payment_method,
+    upsert_provider_price,
+    upsert_subscription,
+)
+
+__all__ = [
+    "KINDS",
+    "Kind",
+    "Projected",
+    "Snapshot",
+    "Verdict",
+    "decide",
+    "fetch",
+    "project",
+    "settle",
+    "upsert_customer",
+    "upsert_invoice",
+    "upsert_payment",
+    "upsert_payment_method",
+    "upsert_provider_price",
+    "upsert_subscription",
+]

@@ -1,0 +1,199 @@
+"""Settling one or many snapshots: projecting, fetching what is undecided, finding parents."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, cast
+
+from django.db import IntegrityError, transaction
+
+from billing.conf import conf
+from billing.enums import ChangeCause, EventKind
+from billing.errors import BillingError, LeaseLost
+from billing.models import (
+    Customer,
+    Invoice,
+    Payment,
+    PaymentMethod,
+    Price,
+    ProviderPrice,
+    Subscription,
+    WebhookEvent,
+)
+from billing.payloads import clean
+from billing.providers.types import (
+    CustomerData,
+    InvoiceData,
+    ObjectData,
+    PaymentData,
+    PaymentMethodData,
+    PlanData,
+    Ref,
+    SubscriptionData,
+)
+from billing.registry import providers
+from billing.services.sync.kinds import KINDS, Kind
+from billing.services.sync.projection import NO_ROW, Projected, Snapshot, Verdict, project
+
+MAX_FETCHES = 5
+
+
+def upsert_customer(
+    provider: str, data: CustomerData, *, cause: ChangeCause = ChangeCause.API
+) -> Customer:
+    """Bring our row to what the provider answered; return the row as it is stored now."""
+    return cast(Customer, _upsert(EventKind.CUSTOMER, provider, data, cause))
+
+
+def upsert_payment_method(
+    provider: str, data: PaymentMethodData, *, cause: ChangeCause = ChangeCause.API
+) -> PaymentMethod:
+    """Bring our row to what the provider answered; return the row as it is stored now."""
+    return cast(PaymentMethod, _upsert(EventKind.PAYMENT_METHOD, provider, data, cause))
+
+
+def upsert_subscription(
+    provider: str, data: SubscriptionData, *, cause: ChangeCause = ChangeCause.API
+) -> Subscription:
+    """Bring our row to what the provider answered; return the row as it is stored now."""
+    return cast(Subscription, _upsert(EventKind.SUBSCRIPTION, provider, data, cause))
+
+
+def upsert_invoice(
+    provider: str, data: InvoiceData, *, cause: ChangeCause = ChangeCause.API
+) -> Invoice:
+    """Bring our row to what the provider answered; return the row as it is stored now."""
+    return cast(Invoice, _upsert(EventKind.INVOICE, provider, data, cause))
+
+
+def upsert_payment(
+    provider: str, data: PaymentData, *, cause: ChangeCause = ChangeCause.API
+) -> Payment:
+    """Bring our row to what the provider answered; return the row as it is stored now."""
+    return cast(Payment, _upsert(EventKind.PAYMENT, provider, data, cause))
+
+
+def upsert_provider_price(provider: str, price: Price, data: PlanData) -> ProviderPrice:
+    """Record that `price` is sold at `provider` as `data`, and map subscriptions that waited."""
+    mode = conf.mode(provider)
+    with transaction.atomic():
+        row, _ = ProviderPrice.objects.update_or_create(
+            price=price,
+            provider=provider,
+            mode=mode,
+            defaults={
+                "provider_price_id": data.id,
+                "provider_product_id": data.product_id,
+                "is_active": data.is_active,
+                "provider_version": data.as_of,
+                "provider_data": clean(data.raw),
+            },
+        )
+        Subscription.objects.filter(
+            provider=provider, mode=mode, provider_price_id=data.id, price=None
+        ).update(price=price, plan=price.plan, billing_interval=price.interval)
+    return row
+
+
+def fetch(kind: Kind, provider: str, ref: Ref) -> ObjectData:
+    """Ask the provider for one object; raises UnsupportedOperation where it cannot be read."""
+    reader = providers.get(provider, kind.reader)
+    return cast(ObjectData, getattr(reader, kind.read_method)(ref))
+
+
+def seen_seq(kind: Kind, provider: str, remote_id: str) -> int:
+    """Return the row's write counter, to compare after a fetch; -1 when there is no row."""
+    found = (
+        kind.model._default_manager.filter(
+            **{kind.id_field: remote_id}, provider=provider, mode=conf.mode(provider)
+        )
+        .values_list("sync_seq", flat=True)
+        .first()
+    )
+    return NO_ROW if found is None else cast(int, found)
+
+
+def settle(
+    kind: Kind,
+    provider: str,
+    ref: Ref,
+    *,
+    stamp: datetime | None,
+    cause: ChangeCause,
+    events: Sequence[WebhookEvent] = (),
+    record: Any = lambda result: None,
+) -> Projected:
+    """Fetch one object and apply it by compare-and-set; `record` runs in the same transaction.
+
+    A row that was written meanwhile is fetched again. Raises what the provider raises, and
+    LeaseLost when the row keeps moving.
+    """
+    for tries_left in reversed(range(MAX_FETCHES)):
+        seq = seen_seq(kind, provider, ref.id)
+        data = fetch(kind, provider, ref)
+        snapshot = Snapshot(
+            data=data,
+            stamp=stamp or data.as_of,
+            cause=cause,
+            events=events,
+            is_fetched=True,
+            seen_seq=seq,
+        )
+        try:
+            result = _project_reserved(kind, provider, snapshot, record)
+        except IntegrityError:
+            # A concurrent insert of the same object: look and fetch again.
+            if not tries_left:
+                raise
+            continue
+        if result.verdict != Verdict.MOVED:
+            return result
+    raise LeaseLost(f"{kind.name} {ref.id} is written faster than it can be read")
+
+
+def _project_reserved(kind: Kind, provider: str, snapshot: Snapshot, record: Any) -> Projected:
+    """Project a fetched snapshot; a row reserved under our reference counts as seen."""
+    mode = conf.mode(provider)
+    if snapshot.seen_seq == NO_ROW:
+        with transaction.atomic():
+            reserved = kind.reserved_rows(provider, mode, [snapshot.data]).get(snapshot.data.id)
+            if reserved is not None:
+                snapshot = replace(snapshot, seen_seq=reserved.sync_seq)
+            return _project_one(kind, provider, mode, snapshot, record)
+    with transaction.atomic():
+        return _project_one(kind, provider, mode, snapshot, record)
+
+
+def _project_one(
+    kind: Kind, provider: str, mode: str, snapshot: Snapshot, record: Any
+) -> Projected:
+    (result,) = project(kind, provider, mode, [snapshot])
+    record(result)
+    return result
+
+
+def _upsert(name: EventKind, provider: str, data: Any, cause: ChangeCause) -> Any:
+    kind = KINDS[name]
+    mode = conf.mode(provider)
+    snapshot = Snapshot(data=data, stamp=data.as_of, cause=cause)
+    result = _project_once_more(kind, provider, mode, snapshot)
+    if result.verdict in (Verdict.UNDECIDED, Verdict.SUPERSEDED):
+        # An answer's stamp is a lower bound, so "earlier" is not proven: ask once.
+        ref = Ref(id=data.id, customer_id=getattr(data, "customer_id", None) or data.id)
+        result = settle(kind, provider, ref, stamp=data.as_of, cause=cause)
+    if result.row is None:
+        raise BillingError(f"{name} {data.id} belongs to a customer of {provider} that is unknown")
+    return kind.model._default_manager.get(pk=result.row.pk)
+
+
+def _project_once_more(kind: Kind, provider: str, mode: str, snapshot: Snapshot) -> Projected:
+    """A webhook may insert the row between our look and our insert; the second look finds it."""
+    for is_last in (False, True):
+        try:
+            with transaction.atomic():
+                (result,) = project(kind, provider, mode, [snapshot])
+                return result
+        except IntegrityError:
+            if is_last:
+                raise
+    raise AssertionError("unreachable")

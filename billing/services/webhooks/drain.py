@@ -1,0 +1,394 @@
+"""The drain: claim a batch, fold the events of each object, apply them set-wise, mark them.
+
+Constant statements per kind and batch. An object that fails is found by bisection, so that the
+others in its batch are not held up. No network call inside a transaction.
+"""
+
+import logging
+import time
+import traceback
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError, InterfaceError, OperationalError, models, transaction
+from django.utils import timezone
+
+from billing.conf import conf
+from billing.enums import ChangeCause, EventKind, WebhookState
+from billing.errors import (
+    LeaseLost,
+    OutcomeUnknown,
+    ProviderError,
+    ProviderObjectMissing,
+    ProviderUnavailable,
+    RateLimited,
+    UnsupportedOperation,
+)
+from billing.models import WebhookEvent
+from billing.models.webhooks import DUE_STATES
+from billing.providers.base import ReceivesWebhooks
+from billing.providers.types import ObjectData, ProviderEvent, Ref
+from billing.registry import providers
+from billing.services import sync
+from billing.services.leases import back_off, claim, look_again, mark
+from billing.services.sync import KINDS, Kind, Projected, Snapshot, Verdict
+from billing.services.sync.projection import newest
+from billing.services.sync.upsert import seen_seq
+
+logger = logging.getLogger(__name__)
+_NOT_NOW = (ProviderUnavailable, RateLimited, OutcomeUnknown)
+# The database went away or chose us in a deadlock: nobody's event is to blame.
+_DATABASE_TROUBLE = (OperationalError, InterfaceError)
+
+
+@dataclass(kw_only=True)
+class Fold:
+    """The events of one object in a batch, the newest last."""
+
+    kind: Kind
+    provider: str
+    object_id: str
+    events: list[WebhookEvent] = field(default_factory=list)
+    snapshot: Snapshot | None = None
+
+    @property
+    def ref(self) -> Ref:
+        last = self.events[-1]
+        return Ref(id=self.object_id, customer_id=last.customer_id or last.parent_id)
+
+
+def due_events() -> models.QuerySet[WebhookEvent]:
+    """Events that still want work, of providers and modes that are configured."""
+    return WebhookEvent.objects.filter(state__in=DUE_STATES)
+
+
+def drain() -> tuple[int, bool]:
+    """Work until nothing is due for twice the nudge window, or the time is up.
+
+    Returns how many events were worked on, and whether there may be more.
+    """
+    worked = 0
+    ends_at = time.monotonic() + conf.drain_seconds
+    while time.monotonic() < ends_at:
+        count = drain_batch()
+        if not count:
+            # A nudge that was suppressed within the window belongs to an event stored since.
+            time.sleep(2 * conf.nudge_window.total_seconds())
+            count = drain_batch()
+        if not count:
+            return worked, False
+        worked += count
+    return worked, True
+
+
+def drain_batch() -> int:
+    """Claim and settle one batch; return its size."""
+    claim_id, events = claim(due_events(), limit=conf.drain_batch_size)
+    if events:
+        try:
+            _Batch(claim_id).run(events)
+        except LeaseLost:
+            logger.warning("webhook.lease_lost", extra={"claim": str(claim_id)})
+        except _DATABASE_TROUBLE:
+            _give_back(claim_id)
+            raise
+    return len(events)
+
+
+def _give_back(claim_id: uuid.UUID) -> None:
+    try:
+        WebhookEvent.objects.filter(claim_id=claim_id).update(claimed_until=None, claim_id=None)
+    except _DATABASE_TROUBLE:
+        logger.warning("webhook.lease_kept", extra={"claim": str(claim_id)})
+
+
+class _Batch:
+    """One claimed batch on its way through the kinds, parents first."""
+
+    def __init__(self, claim_id: uuid.UUID) -> None:
+        self.claim_id = claim_id
+        self.fetched_parents: set[tuple[str, str]] = set()
+
+    def run(self, events: Sequence[WebhookEvent]) -> None:
+        folds = self._fold(events)
+        for name in KINDS:
+            by_provider: dict[str, list[Fold]] = defaultdict(list)
+            for fold in folds:
+                if fold.kind.name == name:
+                    by_provider[fold.provider].append(fold)
+            for provider, group in by_provider.items():
+                self._apply_group(provider, group)
+
+    def _fold(self, events: Sequence[WebhookEvent]) -> list[Fold]:
+        folds: dict[tuple[str, str, str], Fold] = {}
+        for event in sorted(events, key=lambda item: (item.occurred_at, item.received_at)):
+            kind = KINDS.get(event.kind)
+            if kind is None or event.mode != conf.mode(event.provider):
+                self._ignore(event, "no handler for this kind, provider or mode")
+                continue
+            key = (event.provider, event.kind, event.object_id)
+            fold = folds.setdefault(
+                key, Fold(kind=kind, provider=event.provider, object_id=event.object_id)
+            )
+            fold.events.append(event)
+        return list(folds.values())
+
+    def _apply_group(self, provider: str, folds: list[Fold]) -> None:
+        ready, to_fetch = self._read(folds)
+        leftover = self._apply(provider, ready)
+        orphans = [item for item in leftover if item[1].verdict == Verdict.ORPHANED]
+        to_fetch += [fold for fold, result in leftover if result.verdict != Verdict.ORPHANED]
+        for fold in to_fetch:
+            orphan = self._fetch_and_apply(fold)
+            if orphan:
+                orphans.append((fold, orphan))
+        self._adopt(provider, orphans)
+
+    def _read(self, folds: list[Fold]) -> tuple[list[Fold], list[Fold]]:
+        """Map payloads; return the folds that can be applied, and those that need a fetch."""
+        ready, to_fetch = [], []
+        for fold in folds:
+            try:
+                fold.snapshot = _snapshot(fold)
+            except Exception:  # noqa: BLE001 - whatever one payload does, the others go on
+                self._fail(fold.events, traceback.format_exc())
+                continue
+            (ready if fold.snapshot else to_fetch).append(fold)
+        return ready, to_fetch
+
+    def _apply(
+        self, provider: str, folds: list[Fold], *, is_retry: bool = False
+    ) -> list[tuple[Fold, Projected]]:
+        """Project and mark in one transaction; bisect on an error. Returns what stays unsettled."""
+        if not folds:
+            return []
+        try:
+            with transaction.atomic():
+                snapshots = [fold.snapshot for fold in folds if fold.snapshot]
+                results = sync.project(folds[0].kind, provider, conf.mode(provider), snapshots)
+                pairs = list(zip(folds, results, strict=True))
+                self._mark_settled(pairs)
+            return [(fold, result) for fold, result in pairs if not result.is_settled]
+        except (LeaseLost, *_DATABASE_TROUBLE):
+            raise
+        except Exception as exc:  # noqa: BLE001 - bisected until only the guilty object carries it
+            if len(folds) == 1:
+                if isinstance(exc, IntegrityError) and not is_retry:
+                    # Another worker inserted the same object; the second look finds its row.
+                    return self._apply(provider, folds, is_retry=True)
+                self._fail(folds[0].events, traceback.format_exc())
+                return []
+            middle = len(folds) // 2
+            return self._apply(provider, folds[:middle]) + self._apply(provider, folds[middle:])
+
+    def _fetch_and_apply(self, fold: Fold) -> Projected | None:
+        """Ask the provider once and apply its answer; return the result when it has no parent."""
+        last = fold.events[-1]
+        if last.waits and not _is_known(fold.provider, last.parent_id):
+            self._wait(fold.events, last.outcome)
+            return None
+        try:
+            result = sync.settle(
+                fold.kind,
+                fold.provider,
+                fold.ref,
+                stamp=fold.events[-1].occurred_at,
+                cause=ChangeCause.WEBHOOK,
+                events=fold.events,
+                record=lambda result: self._mark_settled([(fold, result)]),
+            )
+        except ProviderObjectMissing:
+            self._wait(fold.events, f"{fold.kind.name} {fold.object_id} is not at the provider")
+        except _NOT_NOW as exc:
+            self._postpone(fold.events, exc)
+        except UnsupportedOperation:
+            return self._take_as_it_is(fold)
+        except (LeaseLost, *_DATABASE_TROUBLE):
+            raise
+        except Exception:  # noqa: BLE001 - recorded on the event
+            self._fail(fold.events, traceback.format_exc())
+        else:
+            return None if result.is_settled else result
+        return None
+
+    def _take_as_it_is(self, fold: Fold) -> Projected | None:
+        """Nothing can be asked here: the last event's own snapshot is the best that there is."""
+        data = _map(fold.events[-1])
+        if data is None:
+            self._fail(fold.events, "the payload is not whole and the object cannot be read")
+            return None
+        seq = seen_seq(fold.kind, fold.provider, fold.object_id)
+        stamp = fold.events[-1].occurred_at
+        fold.snapshot = Snapshot(
+            data=data,
+            stamp=stamp,
+            cause=ChangeCause.WEBHOOK,
+            events=fold.events,
+            is_fetched=True,
+            seen_seq=seq,
+        )
+        leftover = self._apply(fold.provider, [fold])
+        return leftover[0][1] if leftover else None
+
+    def _adopt(self, provider: str, orphans: list[tuple[Fold, Projected]]) -> None:
+        """Fetch each unknown parent once, then look again; who is still an orphan waits."""
+        for fold, result in orphans:
+            if not fold.events[-1].waits:
+                self._fetch_parent(provider, result)
+        unsettled = self._apply(provider, [fold for fold, _ in orphans if fold.snapshot])
+        to_fetch = [fold for fold, _ in orphans if not fold.snapshot]
+        to_fetch += [fold for fold, result in unsettled if result.verdict != Verdict.ORPHANED]
+        for fold, result in unsettled:
+            if result.verdict == Verdict.ORPHANED:
+                self._wait_for_parent(fold, result)
+        for fold in to_fetch:
+            late = self._fetch_and_apply(fold)
+            if late:
+                self._wait_for_parent(fold, late)
+
+    def _fetch_parent(self, provider: str, result: Projected) -> None:
+        name, parent_id = result.parent
+        key = (name.value, parent_id)
+        own = result.snapshot.data.id
+        if key in self.fetched_parents or parent_id in (own, "nobody"):
+            return
+        self.fetched_parents.add(key)
+        customer_id = getattr(result.snapshot.data, "customer_id", None) or parent_id
+        try:
+            self._fetch_chain(provider, name, Ref(id=parent_id, customer_id=customer_id))
+        except (ProviderError, UnsupportedOperation, LeaseLost):
+            logger.info("webhook.parent_not_fetched", extra={"provider": provider, "kind": name})
+
+    def _fetch_chain(self, provider: str, name: EventKind, ref: Ref) -> None:
+        """Bring in the parent; when that one is an orphan too, its own parent first."""
+        kind = KINDS[name]
+        result = sync.settle(kind, provider, ref, stamp=None, cause=ChangeCause.SYNC)
+        above, above_id = result.parent
+        if result.verdict == Verdict.ORPHANED and above_id not in (ref.id, "nobody"):
+            self._fetch_chain(provider, above, Ref(id=above_id, customer_id=ref.customer_id))
+            sync.settle(kind, provider, ref, stamp=None, cause=ChangeCause.SYNC)
+
+    def _mark_settled(self, pairs: Sequence[tuple[Fold, Projected]]) -> None:
+        """Write `processed` in the transaction of the effect, one statement per outcome."""
+        by_outcome: dict[str, list[WebhookEvent]] = defaultdict(list)
+        for fold, result in pairs:
+            if result.is_settled:
+                by_outcome["superseded"] += fold.events[:-1]
+                by_outcome[result.verdict.value] += fold.events[-1:]
+        for outcome, events in by_outcome.items():
+            self._mark(
+                events,
+                state=WebhookState.PROCESSED,
+                processed_at=timezone.now(),
+                outcome=outcome,
+                error_message="",
+            )
+
+    def _wait_for_parent(self, fold: Fold, result: Projected) -> None:
+        name, parent_id = result.parent
+        self._wait(fold.events, f"{name} {parent_id} is not known yet")
+        if _is_known(fold.provider, parent_id):
+            # The parent was committed between our look and our mark.
+            WebhookEvent.objects.filter(
+                pk__in=[event.pk for event in fold.events], state=WebhookState.WAITING
+            ).update(next_attempt_at=timezone.now())
+
+    def _wait(self, events: Sequence[WebhookEvent], because: str) -> None:
+        """Put aside until the parent comes; ignored when it does not come in days."""
+        limit = timezone.now() - conf.waiting_limit
+        for event in events:
+            if event.received_at < limit:
+                self._ignore(event, f"gave up: {because}")
+                continue
+            self._mark(
+                [event],
+                state=WebhookState.WAITING,
+                waits=event.waits + 1,
+                next_attempt_at=look_again(event.waits + 1),
+                outcome=because[:200],
+            )
+
+    def _postpone(self, events: Sequence[WebhookEvent], error: ProviderError) -> None:
+        """The provider is away: not the event's fault, so not counted as a try."""
+        delay = timedelta(seconds=error.retry_after or 15)
+        self._mark(events, next_attempt_at=timezone.now() + delay, error_message=str(error))
+
+    def _fail(self, events: Sequence[WebhookEvent], error: str) -> None:
+        for event in events:
+            attempts = event.attempts + 1
+            is_dead = attempts >= conf.max_attempts
+            level = logging.ERROR if is_dead else logging.WARNING
+            logger.log(level, "webhook.failed", extra={"event": str(event.pk), "try": attempts})
+            self._mark(
+                [event],
+                state=WebhookState.DEAD if is_dead else WebhookState.FAILED,
+                attempts=attempts,
+                next_attempt_at=back_off(attempts),
+                error_message=error,
+            )
+
+    def _ignore(self, event: WebhookEvent, because: str) -> None:
+        self._mark(
+            [event],
+            state=WebhookState.IGNORED,
+            processed_at=timezone.now(),
+            outcome=because[:200],
+        )
+
+    def _mark(self, events: Sequence[WebhookEvent], **changes: Any) -> None:
+        mark(WebhookEvent, self.claim_id, list(events), **changes)
+
+
+def _is_known(provider: str, remote_id: str) -> bool:
+    """Whether any row of ours mirrors `remote_id`."""
+    mode = conf.mode(provider)
+    return any(
+        kind.model._default_manager.filter(
+            **{kind.id_field: remote_id}, provider=provider, mode=mode
+        ).exists()
+        for kind in KINDS.values()
+    )
+
+
+def _snapshot(fold: Fold) -> Snapshot | None:
+    """The newest state that the fold's payloads prove, or None when the object must be fetched."""
+    last = fold.events[-1].occurred_at
+    deciding = [event for event in fold.events if event.occurred_at == last]
+    if not all(event.is_pinned for event in deciding):
+        return None
+    snapshots = []
+    for event in deciding:
+        data = _map(event)
+        if data is None:
+            return None
+        snapshots.append(
+            Snapshot(
+                data=data,
+                stamp=event.occurred_at,
+                cause=ChangeCause.WEBHOOK,
+                events=fold.events,
+            )
+        )
+    return newest(fold.kind, snapshots)
+
+
+def _map(event: WebhookEvent) -> ObjectData | None:
+    provider = providers.get(event.provider, ReceivesWebhooks)
+    kind = EventKind(event.kind)
+    parsed = ProviderEvent(
+        id=event.provider_event_id,
+        type=event.event_type,
+        occurred_at=event.occurred_at,
+        mode=event.mode,
+        kind=kind,
+        object_id=event.object_id,
+        customer_id=event.customer_id,
+        parent_id=event.parent_id,
+        api_version=event.api_version,
+        is_pinned=event.is_pinned,
+    )
+    return provider.map_webhook_object(kind, event.payload, parsed)

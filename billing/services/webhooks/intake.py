@@ -1,0 +1,142 @@
+"""Intake: verify the raw bytes, one insert, one wake-up. Nothing else happens in the request."""
+
+import logging
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+
+from billing.conf import conf
+from billing.enums import WebhookState
+from billing.errors import InvalidSignature, WebhookError
+from billing.models import WebhookEvent
+from billing.payloads import clean
+from billing.providers.base import ReceivesWebhooks
+from billing.providers.types import ProviderEvent
+from billing.queue import enqueue
+from billing.registry import providers
+
+logger = logging.getLogger(__name__)
+# Kept beside the body so that an event can be read again; signatures and credentials are not.
+_KEPT_HEADERS = frozenset({"content-type", "user-agent", "webhook-id", "webhook-timestamp"})
+
+
+def receive(alias: str, body: bytes, headers: Mapping[str, str]) -> str:
+    """Store one delivery; return accepted, already_received or already_processed.
+
+    Raises WebhookError (and leaves no row) for what is not genuine, UnknownProvider and
+    UnsupportedOperation for an alias that takes no deliveries.
+    """
+    provider = providers.get(alias, ReceivesWebhooks)
+    try:
+        provider.verify_webhook_signature(body, headers)
+        event = provider.parse_webhook_event(body, headers)
+    except WebhookError as exc:
+        logger.warning("webhook.refused", extra={"provider": alias, "code": exc.code})
+        raise
+    except Exception as exc:  # SDKs raise more than their own errors on hostile input
+        logger.warning("webhook.refused", extra={"provider": alias}, exc_info=True)
+        raise InvalidSignature("the delivery could not be read") from exc
+    row = _row(alias, event, body, headers)
+    if not _insert(row):
+        return _duplicate(row)
+    if row.state == WebhookState.PENDING:
+        enqueue("billing.drain_webhook_events")
+    return "accepted"
+
+
+def retry(event: WebhookEvent) -> None:
+    """Make `event` due again, whatever became of it; applying it twice changes nothing."""
+    parsed = providers.get(event.provider, ReceivesWebhooks).parse_webhook_event(
+        event.body.encode(), event.headers
+    )
+    WebhookEvent.objects.filter(pk=event.pk).update(
+        kind=parsed.kind or "",
+        object_id=parsed.object_id,
+        parent_id=parsed.parent_id,
+        state=WebhookState.PENDING,
+        attempts=0,
+        waits=0,
+        next_attempt_at=timezone.now(),
+        claimed_until=None,
+        claim_id=None,
+        processed_at=None,
+        error_message="",
+    )
+    enqueue("billing.drain_webhook_events")
+
+
+def _row(alias: str, event: ProviderEvent, body: bytes, headers: Mapping[str, str]) -> WebhookEvent:
+    now = timezone.now()
+    because = _ignored_because(alias, event)
+    return WebhookEvent(
+        id=uuid.uuid4(),
+        created_at=now,
+        updated_at=now,
+        provider=alias,
+        mode=event.mode,
+        provider_event_id=event.id,
+        event_type=event.type,
+        kind=event.kind or "",
+        object_id=event.object_id,
+        customer_id=event.customer_id,
+        parent_id=event.parent_id,
+        api_version=event.api_version,
+        is_pinned=event.is_pinned,
+        occurred_at=event.occurred_at,
+        received_at=now,
+        state=WebhookState.IGNORED if because else WebhookState.PENDING,
+        outcome=because[:200],
+        next_attempt_at=now,
+        processed_at=now if because else None,
+        body=body.decode(),
+        headers={
+            name.lower(): clean(value)
+            for name, value in headers.items()
+            if name.lower() in _KEPT_HEADERS
+        },
+    )
+
+
+def _ignored_because(alias: str, event: ProviderEvent) -> str:
+    if event.mode != conf.mode(alias):
+        return f"a {event.mode} event at an endpoint in {conf.mode(alias)} mode"
+    if event.kind is None:
+        return event.ignored_because or "not used"
+    return ""
+
+
+def _insert(row: WebhookEvent) -> bool:
+    """One INSERT ... ON CONFLICT DO NOTHING; the ORM's own would not say whether a row was made."""
+    values = [
+        field.get_db_prep_save(getattr(row, field.attname), connection)
+        for field in WebhookEvent._meta.concrete_fields
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_insert_sql(connection.vendor), values)
+        return bool(cursor.rowcount)
+
+
+@cache
+def _insert_sql(vendor: str) -> str:
+    quote = connection.ops.quote_name
+    fields: list[Any] = list(WebhookEvent._meta.concrete_fields)
+    columns = ", ".join(quote(field.column) for field in fields)
+    marks = ", ".join(["%s"] * len(fields))
+    table = quote(WebhookEvent._meta.db_table)
+    return f"INSERT INTO {table} ({columns}) VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608
+
+
+def _duplicate(row: WebhookEvent) -> str:
+    processed: datetime | None = (
+        WebhookEvent.objects.filter(
+            provider=row.provider, mode=row.mode, provider_event_id=row.provider_event_id
+        )
+        .values_list("processed_at", flat=True)
+        .get()
+    )
+    return "already_processed" if processed else "already_received"

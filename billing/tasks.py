@@ -1,0 +1,40 @@
+"""Celery's doors. Every task is safe to run twice and beside itself; arguments are ids."""
+
+import threading
+from collections.abc import Callable
+
+from celery import shared_task
+
+from billing.queue import enqueue
+from billing.services import outbox, webhooks
+
+_running: set[str] = set()
+_lock = threading.Lock()
+
+
+@shared_task(name="billing.drain_webhook_events")
+def drain_webhook_events() -> int:
+    """Apply what is due in the inbox; return how many events were settled."""
+    return _alone("billing.drain_webhook_events", webhooks.drain)
+
+
+@shared_task(name="billing.drain_outbox")
+def drain_outbox() -> int:
+    """Carry out what is due in the outbox; return how many messages were settled."""
+    return _alone("billing.drain_outbox", outbox.drain)
+
+
+def _alone(name: str, drain: Callable[[], tuple[int, bool]]) -> int:
+    """Run at most one drain of a kind per process, so that other tasks get a slot."""
+    with _lock:
+        if name in _running:
+            return 0
+        _running.add(name)
+    try:
+        settled, has_more = drain()
+    finally:
+        with _lock:
+            _running.discard(name)
+    if has_more:
+        enqueue(name)
+    return settled

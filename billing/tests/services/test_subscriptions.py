@@ -1,0 +1,202 @@
+"""Selling, changing, ending."""
+
+import pytest
+
+from billing.enums import OperationOutcome, SubscriptionStatus
+from billing.errors import (
+    AlreadySubscribed,
+    InvalidTransition,
+    OutcomeUnknown,
+    PaymentDeclined,
+    PlanNotAvailable,
+    ProviderUnavailable,
+    RequestInProgress,
+    UnsupportedOperation,
+)
+from billing.models import (
+    Customer,
+    Invoice,
+    Operation,
+    Payment,
+    StateChange,
+    Subscription,
+    WebhookEvent,
+)
+from billing.providers.base import Simulates
+from billing.registry import providers
+from billing.services import payment_methods, subscriptions
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def subscribe(organization, plan, **more):
+    more.setdefault("token", "tok_visa")
+    return subscriptions.create(organization, plan=plan, interval="monthly", **more)
+
+
+class TestCreate:
+    def test_mexico_pays_in_pesos_at_its_provider(self, organization_mx, published, deliver):
+        subscription = subscribe(organization_mx, published["startup"])
+        assert subscription.status == SubscriptionStatus.ACTIVE
+        assert subscription.provider == "conekta"
+        assert subscription.price.currency == "MXN"
+        assert subscription.decision.reason == "The country is MX -> conekta."
+        assert subscription.current_period_end > subscription.current_period_start
+        deliver("conekta")
+        invoice = Invoice.objects.get()
+        assert (invoice.status, invoice.total_minor, invoice.currency) == ("paid", 54900, "MXN")
+        assert invoice.subscription == subscription
+        payment = Payment.objects.get()
+        assert payment.invoice == invoice
+        assert payment.payment_method == subscription.payment_method
+        assert set(WebhookEvent.objects.values_list("state", flat=True)) <= {
+            "processed",
+            "ignored",
+        }
+
+    def test_elsewhere_goes_to_the_last_rule(self, organization_de, published):
+        subscription = subscribe(organization_de, published["startup"])
+        assert (subscription.provider, subscription.price.currency) == ("stripe", "USD")
+
+    def test_a_second_one_in_the_slot_is_refused(self, organization_de, published):
+        subscribe(organization_de, published["startup"])
+        with pytest.raises(AlreadySubscribed):
+            subscribe(organization_de, published["business"])
+
+    def test_the_same_request_key_gives_the_same_subscription(self, organization_de, published):
+        first = subscribe(organization_de, published["startup"], request_key="k1")
+        again = subscribe(organization_de, published["startup"], request_key="k1")
+        assert first.pk == again.pk
+        assert Subscription.objects.count() == 1
+
+    def test_a_decline_ends_the_attempt_and_frees_the_slot(self, organization_de, published):
+        with pytest.raises(PaymentDeclined):
+            subscribe(organization_de, published["startup"], token="tok_declined")
+        ended = Subscription.objects.get()
+        assert ended.status == SubscriptionStatus.INCOMPLETE_EXPIRED
+        assert ended.ended_at
+        assert ended.end_reason == "payment_failed"
+        operation = Operation.objects.get(verb="subscription.create")
+        assert (operation.outcome, operation.decline_code) == ("failed", "card_declined")
+        assert StateChange.objects.filter(object_id=ended.pk, code="card_declined").exists()
+        method = payment_methods.add(organization_de, token="tok_visa", is_default=True)
+        again = subscribe(organization_de, published["startup"], token="", payment_method=method)
+        assert again.status == SubscriptionStatus.ACTIVE
+
+    def test_action_needed_is_a_result(self, organization_de, published):
+        subscription = subscribe(organization_de, published["startup"], token="tok_requires_action")
+        assert subscription.status == SubscriptionStatus.INCOMPLETE
+        assert subscription.incomplete_reason == "requires_action"
+        assert subscription.next_action["type"] == "redirect"
+
+    def test_a_new_purchase_replaces_the_own_unpaid_one(self, organization_de, published):
+        first = subscribe(organization_de, published["startup"], token="tok_requires_action")
+        second = subscribe(organization_de, published["startup"])
+        first.refresh_from_db()
+        assert first.ended_at
+        assert second.status == SubscriptionStatus.ACTIVE
+
+    def test_a_plan_without_price_there_is_refused(self, organization_de, plans):
+        with pytest.raises(PlanNotAvailable):
+            subscribe(organization_de, plans["startup"])
+        assert not Subscription.objects.exists()
+
+    def test_a_lost_answer_is_unknown_and_the_same_key_finds_it(self, organization_de, published):
+        method = payment_methods.add(organization_de, token="tok_visa")
+        providers.get("stripe", Simulates).set_faults(timeout_after_success=1)
+        with pytest.raises(OutcomeUnknown):
+            subscribe(
+                organization_de,
+                published["startup"],
+                token="",
+                payment_method=method,
+                request_key="k1",
+            )
+        row = Subscription.objects.get()
+        assert (row.status, row.incomplete_reason) == ("incomplete", "outcome_unknown")
+        with pytest.raises(RequestInProgress):
+            subscribe(organization_de, published["startup"], token="", payment_method=method)
+        again = subscribe(
+            organization_de,
+            published["startup"],
+            token="",
+            payment_method=method,
+            request_key="k1",
+        )
+        assert again.pk == row.pk
+        assert again.status == SubscriptionStatus.ACTIVE
+        assert Operation.objects.get(verb="subscription.create").outcome == OperationOutcome.DONE
+
+    def test_a_lost_answer_is_repaired_by_the_webhook(self, organization_de, published, deliver):
+        method = payment_methods.add(organization_de, token="tok_visa")
+        deliver("stripe")
+        providers.get("stripe", Simulates).set_faults(timeout_after_success=1)
+        with pytest.raises(OutcomeUnknown):
+            subscribe(organization_de, published["startup"], token="", payment_method=method)
+        deliver("stripe")
+        row = Subscription.objects.get()
+        assert row.status == SubscriptionStatus.ACTIVE
+        assert row.incomplete_reason == ""
+        assert row.slot == "main"
+
+    def test_an_unreachable_provider_leaves_nothing_behind(self, organization_de, published):
+        method = payment_methods.add(organization_de, token="tok_visa")
+        providers.get("stripe", Simulates).set_faults(answer_500=1)
+        with pytest.raises(ProviderUnavailable):
+            subscribe(
+                organization_de,
+                published["startup"],
+                token="",
+                payment_method=method,
+                request_key="k1",
+            )
+        again = subscribe(
+            organization_de,
+            published["startup"],
+            token="",
+            payment_method=method,
+            request_key="k1",
+        )
+        assert again.status == SubscriptionStatus.ACTIVE
+        assert Customer.objects.count() == 1
+
+
+class TestCancel:
+    def test_at_period_end_keeps_it_running(self, organization_de, published):
+        subscription = subscribe(organization_de, published["startup"])
+        canceled = subscriptions.cancel(subscription)
+        assert canceled.status == SubscriptionStatus.ACTIVE
+        assert canceled.cancel_at_period_end
+        resumed = subscriptions.resume(canceled)
+        assert not resumed.cancel_at_period_end
+
+    def test_now_ends_it(self, organization_de, published):
+        subscription = subscribe(organization_de, published["startup"])
+        canceled = subscriptions.cancel(subscription, at_period_end=False)
+        assert canceled.status == SubscriptionStatus.CANCELED
+        assert canceled.ended_at
+        with pytest.raises(InvalidTransition):
+            subscriptions.cancel(canceled, at_period_end=False)
+
+    def test_what_the_provider_cannot_do_is_told_before_anything_is_sent(
+        self, organization_mx, published
+    ):
+        subscription = subscribe(organization_mx, published["startup"])
+        before = Operation.objects.count()
+        with pytest.raises(UnsupportedOperation):
+            subscriptions.cancel(subscription)
+        assert Operation.objects.count() == before
+
+
+class TestChange:
+    def test_another_plan(self, organization_de, published):
+        subscription = subscribe(organization_de, published["startup"])
+        changed = subscriptions.change(subscription, plan=published["business"], quantity=3)
+        assert changed.plan == published["business"]
+        assert changed.price.currency == "USD"
+        assert changed.quantity == 3
+
+    def test_metadata_is_ours(self, organization_de, published):
+        subscription = subscribe(organization_de, published["startup"])
+        changed = subscriptions.change(subscription, metadata={"seat": "12"})
+        assert changed.metadata == {"seat": "12"}

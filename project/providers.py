@@ -1,0 +1,62 @@
+"""BILLING_PROVIDERS from the environment: real backends where keys are, stand-ins where not."""
+
+from pathlib import Path
+from typing import Any
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from project.stand_ins import STAND_INS
+
+# In the environment, PEM keys and lists arrive as text; a blank value is the same as none.
+_NOT_BUILT_YET = ("conekta", "polar")
+_SANDBOX_SECRET = "whsec_c2FuZGJveC1kZXZlbG9wbWVudC1vbmx5"
+
+
+def billing_providers(
+    env: environ.Env, environment: str, sandbox_path: Path, site_url: str
+) -> dict[str, dict[str, Any]]:
+    """Return alias -> entry. Raises ImproperlyConfigured for a key that nothing can use yet."""
+    providers = {}
+    for alias in STAND_INS:
+        key_name = f"{alias.upper()}_{'API' if environment == 'production' else 'TEST'}_KEY"
+        key = env.str(key_name, default="")
+        if key and alias in _NOT_BUILT_YET:
+            raise ImproperlyConfigured(
+                f"{key_name} is set, but the {alias.capitalize()} backend is not built yet. "
+                f"Remove {key_name}; in development the sandbox stands in for it."
+            )
+        if key:
+            providers[alias] = _stripe(env, environment, key_name, key)
+        elif environment == "development":
+            providers[alias] = _stand_in(alias, sandbox_path, site_url)
+    return providers
+
+
+def _stripe(env: environ.Env, environment: str, key_name: str, key: str) -> dict[str, Any]:
+    return {
+        "BACKEND": "billing.providers.stripe.StripeProvider",
+        "MODE": "live" if environment == "production" else "test",
+        "OPTIONS": {
+            "api_key": key,
+            "publishable_key": env.str("STRIPE_PUBLISHABLE_KEY", default=""),
+            "webhook_secret": env.str("STRIPE_WEBHOOK_SECRET", default=""),
+            "api_base": env.str("STRIPE_API_BASE", default="https://api.stripe.com"),
+        },
+        "SETTINGS": {"api_key": key_name, "webhook_secret": "STRIPE_WEBHOOK_SECRET"},
+        "TEST_KEY": env.str("STRIPE_TEST_KEY", default=""),
+    }
+
+
+def _stand_in(alias: str, path: Path, site_url: str) -> dict[str, Any]:
+    return {
+        "BACKEND": "billing.providers.sandbox.SandboxProvider",
+        "MODE": "sandbox",
+        "OPTIONS": {
+            "path": str(path),
+            "like": STAND_INS[alias],
+            "secret": _SANDBOX_SECRET,
+            "webhook_url": f"{site_url}/webhooks/{alias}",
+            "public_key": f"pk_sandbox_{alias}",
+        },
+    }

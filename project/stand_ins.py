@@ -1,0 +1,65 @@
+"""What the sandbox may do in the place of each provider: plain data from their published APIs.
+
+Conekta has no cancellation at the period's end, no undo and no idempotency keys; Polar takes paid
+subscriptions only in its checkout and cards only in its portal.
+"""
+
+from typing import Any
+
+_WEBHOOKS_AND_READS = [
+    "PaymentProvider",
+    "ReceivesWebhooks",
+    "ReadsCustomers",
+    "ReadsPaymentMethods",
+    "ReadsSubscriptions",
+    "ReadsInvoices",
+    "ReadsPayments",
+    "ReadsPlans",
+    "PublishesPlans",
+    "ManagesCustomers",
+    "Simulates",
+]
+
+STAND_INS: dict[str, dict[str, Any]] = {
+    "stripe": {
+        "name": "Stripe (sandbox)",
+        "capabilities": [
+            *_WEBHOOKS_AND_READS,
+            "ManagesPaymentMethods",
+            "ManagesSubscriptions",
+            "ResumesSubscriptions",
+            "CollectsInvoices",
+        ],
+        "methods": ["card", "bank_account", "sepa_debit"],
+        "currencies": [],
+        "countries": [],
+        "cancels_at_period_end": True,
+        "has_idempotency_keys": True,
+        "required_profile": ["email"],
+    },
+    "conekta": {
+        "name": "Conekta (sandbox)",
+        "capabilities": [
+            *_WEBHOOKS_AND_READS,
+            "ManagesPaymentMethods",
+            "ManagesSubscriptions",
+            "CollectsInvoices",
+        ],
+        "methods": ["card", "oxxo", "spei"],
+        "currencies": ["MXN", "USD"],
+        "countries": ["MX"],
+        "cancels_at_period_end": False,
+        "has_idempotency_keys": False,
+        "required_profile": ["name", "email", "phone"],
+    },
+    "polar": {
+        "name": "Polar (sandbox)",
+        "capabilities": [*_WEBHOOKS_AND_READS, "ResumesSubscriptions"],
+        "methods": ["card"],
+        "currencies": [],
+        "countries": [],
+        "cancels_at_period_end": True,
+        "has_idempotency_keys": False,
+        "required_profile": ["email"],
+    },
+}

@@ -1,0 +1,13 @@
+"""WSGI entry point; refuses an unsafe configuration before it serves."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+
+application = get_wsgi_application()
+
+from billing.checks import refuse_unsafe_configuration  # noqa: E402 - needs Django set up
+
+refuse_unsafe_configuration()
