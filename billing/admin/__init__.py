@@ -1,0 +1,35 @@
+"""Django admin of billing: importing this package registers every model."""
+
+from billing.admin import (
+    accounts,
+    api_keys,
+    customers,
+    history,
+    invoices,
+    operations,
+    organizations,
+    outbox,
+    payment_methods,
+    payments,
+    plans,
+    routing,
+    subscriptions,
+    webhooks,
+)
+
+__all__ = [
+    "accounts",
+    "api_keys",
+    "customers",
+    "history",
+    "invoices",
+    "operations",
+    "organizations",
+    "outbox",
+    "payment_methods",
+    "payments",
+    "plans",
+    "routing",
+    "subscriptions",
+    "webhooks",
+]
