@@ -31,7 +31,6 @@ from billing.providers.sandbox import (
     customers,
     deliveries,
     due,
-    faults,
     mapping,
     payloads,
     plans,
@@ -39,6 +38,8 @@ from billing.providers.sandbox import (
     subscriptions,
 )
 from billing.providers.sandbox.calls import Calls
+from billing.providers.sandbox.faults import current as current_faults
+from billing.providers.sandbox.faults import set_faults as store_faults
 from billing.providers.sandbox.store import Session, Store
 from billing.providers.types import (
     JSON,
@@ -360,10 +361,10 @@ class SandboxProvider(
             return 0
         return deliveries.deliver_due(self._store, str(url), secret, limit)
 
-    def set_faults(self, **faults_: object) -> None:
+    def set_faults(self, **faults: object) -> None:
         """Set the faults named, leaving others; `faults.py` says what each does."""
         with self._store.write() as session:
-            faults.set_faults(session, faults_)
+            store_faults(session, faults)
 
     def emit_event(self, event_type: str, object_id: str) -> str:
         """Queue a delivery of the object as it is now; with no `object_id` an empty one (ping)."""
@@ -420,7 +421,7 @@ def _status(session: Session) -> str:
     counts = deliveries.counts(session)
     queued, failed = counts.get("queued", 0), counts.get("failed", 0)
     now = clock.moment(session.now).isoformat()
-    names = ", ".join(f"{name}={value}" for name, value in faults.current(session).items())
+    names = ", ".join(f"{name}={value}" for name, value in current_faults(session).items())
     return (
         f"billing time {now}, {queued} deliveries queued, {failed} failed, faults: {names or '-'}"
     )

@@ -1,0 +1,621 @@
+"""Public test kit: the contract that every payment provider is held to, and signed webhooks.
+
+    class TestMyProvider(ProviderContract):
+        @pytest.fixture
+        def provider(self): return MyProvider(alias="mine", mode="test", options={...})
+
+A subclass also gives the fixtures that its capabilities need; each says what it is for. Nothing is
+skipped: a case for a capability that the provider lacks asserts that it really lacks it.
+"""
+
+import inspect
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar, cast
+
+import pytest
+from standardwebhooks import Webhook
+
+from billing.enums import BillingInterval, EventKind, SubscriptionStatus
+from billing.errors import (
+    InvalidPayload,
+    InvalidRequest,
+    InvalidSignature,
+    PaymentDeclined,
+    ProviderKeyConflict,
+    ProviderObjectMissing,
+)
+from billing.providers import base
+from billing.providers.base import CAPABILITIES, Capability, PaymentProvider
+from billing.providers.types import (
+    ClientConfig,
+    CustomerRequest,
+    Features,
+    NextAction,
+    PaymentMethodRequest,
+    PlanRequest,
+    Ref,
+    SubscriptionRequest,
+    SubscriptionUpdate,
+)
+
+C = TypeVar("C", bound=Capability)
+Sign = Callable[[bytes], Mapping[str, str]]
+SECRET = "whsec_Y29icm8tdGVzdHMtb25seS0wMDAwMDA="
+
+# Bodies that a stranger could send: none of them may raise anything but InvalidPayload.
+HOSTILE_BODIES: dict[str, bytes] = {
+    "empty": b"",
+    "not json": b"hello",
+    "not utf-8": b"\xff\xfe{}",
+    "text": b'"text"',
+    "list": b"[]",
+    "null": b"null",
+    "number": b"12",
+    "huge number": b"9" * 10_000,
+    "empty object": b"{}",
+    "nan": b'{"id": NaN}',
+    "infinity": b'{"id": "evt_1", "created": -Infinity}',
+    "deep list": b'{"data": ' + b"[" * 101 + b"]" * 101 + b"}",
+    "very deep list": b"[" * 200_000,
+    "very deep object": b'{"a":' * 200_000,
+    "nulls": b'{"id": null, "type": null, "created": null, "created_at": null, "data": null}',
+    "lists": b'{"id": [], "type": [], "created": [], "created_at": [], "data": []}',
+    "objects": b'{"id": {}, "type": {}, "created": {}, "created_at": {}, "data": {}}',
+    "flags": b'{"id": true, "type": true, "created": true, "created_at": true, "data": true}',
+    "nul": b'{"id": "evt_\\u0000", "type": "a\\u0000", "created": 1, "data": {"object": {}}}',
+    "surrogate": b'{"id": "\\ud800", "type": "\\udfff", "created": 1, "data": {"object": {}}}',
+}
+
+READS: tuple[tuple[type[Capability], str, str], ...] = (
+    (base.ReadsCustomers, "get_customer", "customer"),
+    (base.ReadsPaymentMethods, "get_payment_method", "payment_method"),
+    (base.ReadsSubscriptions, "get_subscription", "subscription"),
+    (base.ReadsInvoices, "get_invoice", "invoice"),
+    (base.ReadsPayments, "get_payment", "payment"),
+    (base.ReadsPlans, "get_plan", "plan"),
+)
+LISTS: tuple[tuple[type[Capability], str, str], ...] = (
+    (base.ReadsPaymentMethods, "list_payment_methods", "payment_method"),
+    (base.ReadsInvoices, "list_invoices", "invoice"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedDelivery:
+    """A genuine webhook request, and what it tells about."""
+
+    body: bytes
+    headers: Mapping[str, str]
+    kind: EventKind
+    object_id: str
+
+
+def signed_webhook(
+    event: Mapping[str, object] | bytes,
+    *,
+    secret: str = SECRET,
+    event_id: str = "",
+    at: datetime | None = None,
+) -> tuple[bytes, dict[str, str]]:
+    """Return body and headers of a delivery signed by Standard Webhooks; `at` is wall time.
+
+    The event's own `id` is the message id unless `event_id` is given.
+    """
+    body = event if isinstance(event, bytes) else json.dumps(event).encode()
+    if not event_id:
+        event_id = str(json.loads(body)["id"])
+    moment = (at or datetime.now(UTC)).astimezone(UTC)
+    headers = {
+        "webhook-id": event_id,
+        "webhook-timestamp": str(int(moment.timestamp())),
+        "webhook-signature": Webhook(secret).sign(event_id, moment, body.decode()),
+    }
+    return body, headers
+
+
+def key() -> str:
+    """Return a fresh idempotency key or reference."""
+    return str(uuid.uuid4())
+
+
+def _ids(cases: tuple[tuple[type[Capability], str, str], ...]) -> list[str]:
+    return [method for _, method, _ in cases]
+
+
+class ProviderContract:
+    """Inherit it as `Test...`; see the module's docstring."""
+
+    # What a subclass gives
+
+    @pytest.fixture
+    def provider(self) -> PaymentProvider:
+        """The provider under test, new in each case."""
+        return cast(PaymentProvider, _give("provider"))
+
+    @pytest.fixture
+    def sign(self) -> Sign:
+        """For ReceivesWebhooks: body -> the headers that sign it now (those headers only)."""
+        return cast(Sign, _give("sign"))
+
+    @pytest.fixture
+    def delivery(self) -> SignedDelivery:
+        """For ReceivesWebhooks: a genuine delivery in the provider's published shape."""
+        return cast(SignedDelivery, _give("delivery"))
+
+    @pytest.fixture
+    def token(self) -> str:
+        """For ManagesPaymentMethods: a token whose charges succeed."""
+        return cast(str, _give("token"))
+
+    @pytest.fixture
+    def declined_token(self) -> str:
+        """For ManagesSubscriptions: a token that attaches and whose charges are refused."""
+        return cast(str, _give("declined_token"))
+
+    @pytest.fixture
+    def missing(self) -> Ref:
+        """For reads: an object that does not exist. Fakes of the wire answer it with a 404."""
+        return Ref(id="missing_0001", customer_id="missing_0002")
+
+    # Objects to read: made by the provider itself; one that only reads overrides these.
+
+    @pytest.fixture
+    def customer(self, provider: PaymentProvider) -> Ref:
+        made = _as(provider, base.ManagesCustomers).create_customer(
+            customer_request(), idempotency_key=key()
+        )
+        return Ref(id=made.id, customer_id=made.id)
+
+    @pytest.fixture
+    def plan(self, provider: PaymentProvider) -> Ref:
+        made = _as(provider, base.PublishesPlans).create_plan(plan_request(), idempotency_key=key())
+        return Ref(id=made.id)
+
+    @pytest.fixture
+    def payment_method(self, provider: PaymentProvider, customer: Ref, token: str) -> Ref:
+        made = _as(provider, base.ManagesPaymentMethods).create_payment_method(
+            customer, PaymentMethodRequest(token=token, reference=key()), idempotency_key=key()
+        )
+        return Ref(id=made.id, customer_id=customer.id)
+
+    @pytest.fixture
+    def subscription(
+        self, provider: PaymentProvider, customer: Ref, plan: Ref, payment_method: Ref
+    ) -> Ref:
+        request = subscription_request(customer, plan, payment_method)
+        made = _as(provider, base.ManagesSubscriptions).create_subscription(
+            request, idempotency_key=key()
+        )
+        return Ref(id=made.id, customer_id=customer.id)
+
+    @pytest.fixture
+    def invoice(self, provider: PaymentProvider, subscription: Ref) -> Ref:
+        found = _as(provider, base.ReadsSubscriptions).get_subscription(subscription)
+        assert found.latest_invoice_id
+        return Ref(id=found.latest_invoice_id, customer_id=subscription.customer_id)
+
+    @pytest.fixture
+    def payment(self, provider: PaymentProvider, invoice: Ref) -> Ref:
+        found = _as(provider, base.ReadsInvoices).get_invoice(invoice)
+        assert found.payment_id
+        return Ref(id=found.payment_id, customer_id=invoice.customer_id)
+
+    # What a provider says about itself
+
+    def test_facts_are_well_formed(self, provider: PaymentProvider) -> None:
+        assert provider.provider_name.strip()
+        assert provider.alias
+        assert provider.mode
+        _check_features(provider.features)
+        _check_client_config(provider.client_config())
+
+    @pytest.mark.parametrize("name", CAPABILITIES)
+    def test_capabilities_are_declared(self, provider: PaymentProvider, name: str) -> None:
+        capability = CAPABILITIES[name]
+        if capability not in provider.capabilities:
+            assert_lacks(provider, capability)
+            return
+        assert isinstance(provider, capability)
+        wider = set(capability.__mro__) & set(CAPABILITIES.values())
+        assert wider <= provider.capabilities
+
+    @pytest.mark.parametrize("name", CAPABILITIES)
+    def test_signatures_are_those_of_the_base(self, provider: PaymentProvider, name: str) -> None:
+        capability = CAPABILITIES[name]
+        if capability not in provider.capabilities:
+            assert_lacks(provider, capability)
+            return
+        for method, promised in inspect.getmembers(capability, inspect.isfunction):
+            if not method.startswith("_"):
+                actual = getattr(type(provider), method)
+                assert _parameters(actual) == _parameters(promised), method
+
+    # Webhooks
+
+    def test_a_genuine_delivery_is_read(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        if base.ReceivesWebhooks not in provider.capabilities:
+            assert_lacks(provider, base.ReceivesWebhooks)
+            return
+        delivery: SignedDelivery = request.getfixturevalue("delivery")
+        receiver = _as(provider, base.ReceivesWebhooks)
+        receiver.verify_webhook_signature(delivery.body, delivery.headers)
+        event = receiver.parse_webhook_event(delivery.body, delivery.headers)
+        assert (event.kind, event.object_id) == (delivery.kind, delivery.object_id)
+        assert event.id
+        assert event.type
+        assert not event.ignored_because
+        check_data(event)
+        data = receiver.map_webhook_object(delivery.kind, json.loads(delivery.body), event)
+        if data is not None:
+            check_data(data)
+            assert (data.id, data.as_of) == (event.object_id, event.occurred_at)
+
+    @pytest.mark.parametrize("change", [str.upper, str.lower, str.title])
+    def test_header_names_arrive_in_any_case(
+        self,
+        provider: PaymentProvider,
+        request: pytest.FixtureRequest,
+        change: Callable[[str], str],
+    ) -> None:
+        if base.ReceivesWebhooks not in provider.capabilities:
+            assert_lacks(provider, base.ReceivesWebhooks)
+            return
+        delivery: SignedDelivery = request.getfixturevalue("delivery")
+        headers = {change(name): value for name, value in delivery.headers.items()}
+        _as(provider, base.ReceivesWebhooks).verify_webhook_signature(delivery.body, headers)
+
+    @pytest.mark.parametrize("value", ["", " ", ",", "v1,", "v1,é", "t=1,v1=0", "\x00", "a" * 9999])
+    def test_a_forged_header_is_refused(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest, value: str
+    ) -> None:
+        if base.ReceivesWebhooks not in provider.capabilities:
+            assert_lacks(provider, base.ReceivesWebhooks)
+            return
+        sign: Sign = request.getfixturevalue("sign")
+        body = b'{"id": "evt_1"}'
+        headers = sign(body)
+        forged = [{**headers, name: value} for name in headers]
+        for each in [*forged, dict.fromkeys(headers, value), {}]:
+            assert_refused(provider, body, each)
+
+    def test_a_changed_body_is_refused(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        if base.ReceivesWebhooks not in provider.capabilities:
+            assert_lacks(provider, base.ReceivesWebhooks)
+            return
+        delivery: SignedDelivery = request.getfixturevalue("delivery")
+        for body in (delivery.body + b" ", delivery.body[1:], b"", b"\xff"):
+            assert_refused(provider, body, delivery.headers)
+
+    @pytest.mark.parametrize("name", HOSTILE_BODIES)
+    def test_a_hostile_body_is_an_invalid_payload(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest, name: str
+    ) -> None:
+        if base.ReceivesWebhooks not in provider.capabilities:
+            assert_lacks(provider, base.ReceivesWebhooks)
+            return
+        delivery: SignedDelivery = request.getfixturevalue("delivery")
+        with pytest.raises(InvalidPayload):
+            _as(provider, base.ReceivesWebhooks).parse_webhook_event(
+                HOSTILE_BODIES[name], delivery.headers
+            )
+
+    # Reads
+
+    @pytest.mark.parametrize(("capability", "method", "kind"), READS, ids=_ids(READS))
+    def test_an_object_is_read(
+        self,
+        provider: PaymentProvider,
+        request: pytest.FixtureRequest,
+        capability: type[Capability],
+        method: str,
+        kind: str,
+    ) -> None:
+        if capability not in provider.capabilities:
+            assert_lacks(provider, capability)
+            return
+        ref: Ref = request.getfixturevalue(kind)
+        data = getattr(provider, method)(ref)
+        check_data(data)
+        assert data.id == ref.id
+
+    @pytest.mark.parametrize(("capability", "method", "kind"), READS, ids=_ids(READS))
+    def test_an_object_that_is_missing(
+        self,
+        provider: PaymentProvider,
+        request: pytest.FixtureRequest,
+        capability: type[Capability],
+        method: str,
+        kind: str,
+    ) -> None:
+        if capability not in provider.capabilities:
+            assert_lacks(provider, capability)
+            return
+        missing = request.getfixturevalue("missing")
+        with pytest.raises(ProviderObjectMissing):
+            getattr(provider, method)(missing)
+
+    @pytest.mark.parametrize(("capability", "method", "kind"), LISTS, ids=_ids(LISTS))
+    def test_objects_are_listed(
+        self,
+        provider: PaymentProvider,
+        request: pytest.FixtureRequest,
+        capability: type[Capability],
+        method: str,
+        kind: str,
+    ) -> None:
+        if capability not in provider.capabilities:
+            assert_lacks(provider, capability)
+            return
+        ref: Ref = request.getfixturevalue(kind)
+        found = getattr(provider, method)(Ref(id=ref.customer_id, customer_id=ref.customer_id))
+        assert ref.id in [data.id for data in found]
+        for data in found:
+            check_data(data)
+
+    def test_plans_are_listed(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        if base.ReadsPlans not in provider.capabilities:
+            assert_lacks(provider, base.ReadsPlans)
+            return
+        ref: Ref = request.getfixturevalue("plan")
+        found = _as(provider, base.ReadsPlans).list_plans()
+        assert ref.id in [plan.id for plan in found]
+
+    # Writes
+
+    def test_a_customer_is_written(self, provider: PaymentProvider) -> None:
+        if base.ManagesCustomers not in provider.capabilities:
+            assert_lacks(provider, base.ManagesCustomers)
+            return
+        writer = _as(provider, base.ManagesCustomers)
+        request = customer_request()
+        made = writer.create_customer(request, idempotency_key=key())
+        check_data(made)
+        assert (made.name, made.email) == (request.name, request.email)
+        assert made.reference == request.reference
+        ref = Ref(id=made.id, customer_id=made.id)
+        changed = replace(request, name="Grace Hopper")
+        assert writer.update_customer(ref, changed, idempotency_key=key()).name == changed.name
+        assert writer.get_customer(ref).name == changed.name
+        writer.delete_customer(ref, idempotency_key=key())
+        assert _is_gone(writer, ref)
+
+    def test_a_payment_method_is_written(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        if base.ManagesPaymentMethods not in provider.capabilities:
+            assert_lacks(provider, base.ManagesPaymentMethods)
+            return
+        writer = _as(provider, base.ManagesPaymentMethods)
+        customer: Ref = request.getfixturevalue("customer")
+        first: Ref = request.getfixturevalue("payment_method")
+        wanted = PaymentMethodRequest(token=request.getfixturevalue("token"), reference=key())
+        made = writer.create_payment_method(customer, wanted, idempotency_key=key())
+        check_data(made)
+        assert made.customer_id == customer.id
+        assert made.is_active
+        assert made.reference in (wanted.reference, None)
+        second = Ref(id=made.id, customer_id=customer.id)
+        owner = writer.set_default_payment_method(customer, second, idempotency_key=key())
+        assert owner.default_payment_method_id == second.id
+        gone = writer.delete_payment_method(first, idempotency_key=key())
+        assert not gone.is_active
+        assert [each.id for each in writer.list_payment_methods(customer)] == [second.id]
+
+    def test_a_plan_is_written(self, provider: PaymentProvider) -> None:
+        if base.PublishesPlans not in provider.capabilities:
+            assert_lacks(provider, base.PublishesPlans)
+            return
+        writer = _as(provider, base.PublishesPlans)
+        request = plan_request()
+        made = writer.create_plan(request, idempotency_key=key())
+        check_data(made)
+        assert (made.amount_minor, made.currency) == (request.amount_minor, request.currency)
+        assert made.interval == request.interval
+        assert made.reference in (request.reference, None)
+        ref = Ref(id=made.id)
+        renamed = replace(request, name="Renamed")
+        assert writer.update_plan(ref, renamed, idempotency_key=key()).name == "Renamed"
+        dearer = replace(request, amount_minor=request.amount_minor + 1)
+        with pytest.raises(InvalidRequest):
+            writer.update_plan(ref, dearer, idempotency_key=key())
+        assert not writer.archive_plan(ref, idempotency_key=key()).is_active
+
+    def test_a_subscription_is_written(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        if base.ManagesSubscriptions not in provider.capabilities:
+            assert_lacks(provider, base.ManagesSubscriptions)
+            return
+        writer = _as(provider, base.ManagesSubscriptions)
+        wanted = _subscription_request(request)
+        made = writer.create_subscription(wanted, idempotency_key=key())
+        check_data(made)
+        assert made.status is SubscriptionStatus.ACTIVE
+        assert (made.customer_id, made.price_id) == (wanted.customer_id, wanted.price_id)
+        assert made.reference in (wanted.reference, None)
+        assert made.current_period_start
+        assert made.current_period_end
+        assert made.current_period_start < made.current_period_end
+        ref = Ref(id=made.id, customer_id=made.customer_id)
+        changes = SubscriptionUpdate(quantity=3)
+        assert writer.update_subscription(ref, changes, idempotency_key=key()).quantity == 3
+        ended = writer.cancel_subscription(ref, at_period_end=False, idempotency_key=key())
+        assert ended.status is SubscriptionStatus.CANCELED
+        assert ended.ended_at
+
+    def test_a_refused_first_charge_is_a_decline(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        if base.ManagesSubscriptions not in provider.capabilities:
+            assert_lacks(provider, base.ManagesSubscriptions)
+            return
+        customer: Ref = request.getfixturevalue("customer")
+        card = PaymentMethodRequest(token=request.getfixturevalue("declined_token"))
+        method = _as(provider, base.ManagesPaymentMethods).create_payment_method(
+            customer, card, idempotency_key=key()
+        )
+        wanted = subscription_request(
+            customer, request.getfixturevalue("plan"), Ref(id=method.id, customer_id=customer.id)
+        )
+        with pytest.raises(PaymentDeclined) as declined:
+            _as(provider, base.ManagesSubscriptions).create_subscription(
+                wanted, idempotency_key=key()
+            )
+        assert declined.value.decline_code
+
+    def test_a_planned_end_is_undone(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        needed = {base.ManagesSubscriptions, base.ResumesSubscriptions}
+        if not needed <= provider.capabilities:
+            for capability in needed - provider.capabilities:
+                assert_lacks(provider, capability)
+            return
+        ref: Ref = request.getfixturevalue("subscription")
+        planned = _as(provider, base.ManagesSubscriptions).cancel_subscription(
+            ref, at_period_end=True, idempotency_key=key()
+        )
+        assert planned.cancel_at_period_end
+        assert planned.ended_at is None
+        resumed = _as(provider, base.ResumesSubscriptions).resume_subscription(
+            ref, idempotency_key=key()
+        )
+        assert not resumed.cancel_at_period_end
+
+    def test_a_paid_invoice_is_answered_as_it_is(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        if base.CollectsInvoices not in provider.capabilities:
+            assert_lacks(provider, base.CollectsInvoices)
+            return
+        ref: Ref = request.getfixturevalue("invoice")
+        answer = _as(provider, base.CollectsInvoices).pay_invoice(ref, idempotency_key=key())
+        check_data(answer)
+        assert (answer.id, answer.amount_due_minor) == (ref.id, 0)
+
+    def test_a_repeated_key_has_one_effect(self, provider: PaymentProvider) -> None:
+        if base.ManagesCustomers not in provider.capabilities:
+            assert_lacks(provider, base.ManagesCustomers)
+            return
+        writer = _as(provider, base.ManagesCustomers)
+        request, used = customer_request(), key()
+        first = writer.create_customer(request, idempotency_key=used)
+        if not provider.features.has_idempotency_keys:
+            return
+        assert writer.create_customer(request, idempotency_key=used).id == first.id
+        with pytest.raises(ProviderKeyConflict):
+            writer.create_customer(replace(request, name="Other"), idempotency_key=used)
+
+
+def customer_request() -> CustomerRequest:
+    """Return a request that every provider takes."""
+    return CustomerRequest(
+        reference=key(),
+        name="Ada Lovelace",
+        email="ada@example.com",
+        phone="+525512345678",
+        address={"line1": "Av. Juárez 1", "city": "México", "postal_code": "06000"},
+    )
+
+
+def plan_request(**changes: Any) -> PlanRequest:
+    """Return a monthly price of 299.00 MXN."""
+    request = PlanRequest(
+        reference=key(),
+        plan_reference=key(),
+        name="Pro",
+        description="All of it",
+        amount_minor=29900,
+        currency="MXN",
+        interval=BillingInterval.MONTHLY,
+    )
+    return replace(request, **changes)
+
+
+def subscription_request(customer: Ref, plan: Ref, payment_method: Ref) -> SubscriptionRequest:
+    return SubscriptionRequest(
+        reference=key(),
+        customer_id=customer.id,
+        price_id=plan.id,
+        payment_method_id=payment_method.id,
+    )
+
+
+def assert_lacks(provider: PaymentProvider, capability: type[Capability]) -> None:
+    """Assert that the provider neither says nor is `capability`; a stand-in only says so."""
+    assert capability not in provider.capabilities
+    is_stand_in = base.Simulates in provider.capabilities
+    assert is_stand_in or not isinstance(provider, capability)
+
+
+def assert_refused(provider: PaymentProvider, body: bytes, headers: Mapping[str, str]) -> None:
+    """Assert that the signature is refused, and by nothing but InvalidSignature."""
+    with pytest.raises(InvalidSignature):
+        _as(provider, base.ReceivesWebhooks).verify_webhook_signature(body, headers)
+
+
+def check_data(data: Any) -> None:
+    """Assert what holds for everything that crosses the border: aware UTC, minor units, codes."""
+    for each in fields(data):
+        value = getattr(data, each.name)
+        if isinstance(value, datetime):
+            assert value.utcoffset() == timedelta(0), each.name
+        elif each.name.endswith("_minor"):
+            assert type(value) is int, each.name
+        elif each.name == "currency":
+            assert len(value) == 3
+            assert value == value.upper()
+        elif each.name == "raw":
+            assert isinstance(value, Mapping)
+        elif each.name == "next_action" and value is not None:
+            assert isinstance(value, NextAction)
+
+
+def _check_features(features: Features) -> None:
+    assert all(isinstance(method, str) and method for method in features.methods)
+    assert all(len(code) == 3 and code.isupper() for code in features.currencies)
+    assert all(len(code) == 2 and code.isupper() for code in features.countries)
+    assert features.intervals <= frozenset(BillingInterval)
+
+
+def _check_client_config(config: ClientConfig) -> None:
+    assert config.adapter.isidentifier()
+    for name, value in config.public.items():
+        assert isinstance(value, str), name
+        assert not value.startswith(("sk_", "rk_", "whsec_", "key_")), f"{name} looks secret"
+
+
+def _parameters(function: Callable[..., object]) -> list[tuple[str, object, object]]:
+    signature = inspect.signature(function)
+    return [(each.name, each.kind, each.default) for each in signature.parameters.values()]
+
+
+def _subscription_request(request: pytest.FixtureRequest) -> SubscriptionRequest:
+    customer, plan = request.getfixturevalue("customer"), request.getfixturevalue("plan")
+    return subscription_request(customer, plan, request.getfixturevalue("payment_method"))
+
+
+def _is_gone(writer: base.ManagesCustomers, ref: Ref) -> bool:
+    try:
+        return writer.get_customer(ref).is_deleted
+    except ProviderObjectMissing:
+        return True
+
+
+def _as(provider: PaymentProvider, capability: type[C]) -> C:
+    assert isinstance(provider, capability)
+    return provider
+
+
+def _give(name: str) -> object:
+    pytest.fail(f"the test class of this provider has to give the fixture {name!r}")
