@@ -6,12 +6,13 @@ Nothing here may grow with the table: no full count, no search and no sort witho
 import uuid
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast
 
 from django.contrib import admin
 from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.core.paginator import Paginator
 from django.db.models import ForeignKey, Model, Q, QuerySet
+from django.db.models.expressions import Combinable
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import action, display
 
@@ -87,9 +88,9 @@ class BillingAdmin(UnfoldAdmin[M], Generic[M]):
     list_per_page = 50
     list_max_show_all = 0
     list_disable_select_all = True
-    ordering = ("-created_at", "-id")
-    sortable_by = ("created_at",)
-    search_fields = ("pk",)
+    ordering: ClassVar[tuple[str | Combinable, ...]] = ("-created_at", "-id")
+    sortable_by: ClassVar[tuple[str, ...]] = ("created_at",)
+    search_fields: ClassVar[tuple[str, ...]] = ("pk",)
     search_help_text = "Exact matches only: our id, a provider's id, an organization's id or e-mail"
     change_form_outer_after_template = "admin/billing/panels.html"
     remote_ids: tuple[str, ...] = ()

@@ -2,12 +2,12 @@
 
 from billing.models.accounts import BillingAccount
 from billing.models.api_keys import IdempotencyKey
-from billing.models.base import ProviderOwned
+from billing.models.base import BaseModel, ProviderOwned
 from billing.models.customers import Customer
 from billing.models.history import StateChange
 from billing.models.invoices import Invoice
 from billing.models.operations import Operation
-from billing.models.organizations import Membership, Organization
+from billing.models.organizations import AnyOrganization, Membership, Organization
 from billing.models.outbox import OutboxMessage
 from billing.models.payment_methods import PaymentMethod
 from billing.models.payments import Payment
@@ -17,6 +17,8 @@ from billing.models.subscriptions import Subscription
 from billing.models.webhooks import WebhookEvent
 
 __all__ = [
+    "AnyOrganization",
+    "BaseModel",
     "BillingAccount",
     "Customer",
     "IdempotencyKey",

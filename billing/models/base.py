@@ -37,7 +37,7 @@ class BaseModel(models.Model):
 class OrganizationQuerySet(models.QuerySet[M], Generic[M]):
     """Rows that belong to an organization: the only way into them is `for_organization`."""
 
-    def for_organization(self, organization: models.Model) -> Self:
+    def for_organization(self, organization: Any) -> Self:
         return self.filter(organization=organization)
 
 
@@ -51,7 +51,7 @@ class ProviderQuerySet(OrganizationQuerySet[M]):
             match |= models.Q(provider=alias, mode=mode)
         return self.filter(match)
 
-    def for_organization(self, organization: models.Model) -> Self:
+    def for_organization(self, organization: Any) -> Self:
         return super().for_organization(organization).in_mode()
 
 

@@ -9,6 +9,9 @@ from django.db import models
 from billing.enums import Role
 from billing.models.base import BaseModel, choices
 
+# The host's own model where it is swapped: no static type can name it.
+AnyOrganization = Any
+
 
 class Organization(BaseModel):
     """Used when BILLING_ORGANIZATION_MODEL is 'billing.Organization'; hosts may bring their own."""

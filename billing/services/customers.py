@@ -1,18 +1,18 @@
 """An organization's customer at a provider: our row first, then the remote one."""
 
-from django.db import models, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from billing.conf import conf
 from billing.errors import ProfileIncomplete, RequestInProgress
-from billing.models import BillingAccount, Customer, Operation
+from billing.models import AnyOrganization, BillingAccount, Customer, Operation
 from billing.providers.base import ManagesCustomers, PaymentProvider
 from billing.providers.types import CustomerRequest
 from billing.registry import providers
 from billing.services import operations, sync
 
 
-def ensure(organization: models.Model, alias: str) -> Customer:
+def ensure(organization: AnyOrganization, alias: str) -> Customer:
     """Return the organization's customer at `alias`, made there when it is not yet.
 
     Raises ProfileIncomplete naming what the provider requires and the billing profile lacks.
@@ -59,7 +59,7 @@ def _ensure_alone(operation: Operation, alias: str) -> None:
         raise RequestInProgress("the customer is being made right now", retry_after=5)
 
 
-def _request(customer: Customer, organization: models.Model, alias: str) -> CustomerRequest:
+def _request(customer: Customer, organization: AnyOrganization, alias: str) -> CustomerRequest:
     account = BillingAccount.objects.for_organization(organization).first()
     profile = {
         "name": (account.name if account else "") or str(organization),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from billing.enums import OperationOutcome
@@ -23,7 +23,7 @@ from billing.errors import (
     RateLimited,
     UnsupportedOperation,
 )
-from billing.models import Operation
+from billing.models import AnyOrganization, BaseModel, Operation
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ _NOTHING_HAPPENED = (
 
 
 def find(
-    organization: models.Model, verb: str, request_key: str, *, step: str = ""
+    organization: AnyOrganization, verb: str, request_key: str, *, step: str = ""
 ) -> Operation | None:
     """Return the operation that an earlier try of the same request left, unless it failed."""
     if not request_key:
@@ -56,9 +56,9 @@ def find(
 
 def reserve(
     verb: str,
-    subject: models.Model,
+    subject: BaseModel,
     *,
-    organization: models.Model | None,
+    organization: AnyOrganization | None,
     provider: str,
     request_key: str = "",
     step: str = "",
@@ -70,7 +70,7 @@ def reserve(
         verb=verb,
         step=step,
         provider=provider,
-        subject_type=subject._meta.model_name,
+        subject_type=str(subject._meta.model_name),
         subject_id=subject.pk,
         key=f"cobro-{uuid.uuid4()}",
     )

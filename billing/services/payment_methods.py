@@ -4,11 +4,9 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from django.db import models
-
 from billing.enums import TransactionType
 from billing.errors import PaymentDeclined, PaymentMethodInUse
-from billing.models import Customer, PaymentMethod, Subscription
+from billing.models import AnyOrganization, Customer, PaymentMethod, Subscription
 from billing.providers.base import CollectsInvoices, ManagesPaymentMethods
 from billing.providers.types import PaymentMethodRequest
 from billing.registry import providers
@@ -18,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 def add(
-    organization: models.Model,
+    organization: AnyOrganization,
     *,
     token: str,
     provider: str = "",
@@ -101,7 +99,7 @@ def _is_last_of_running(method: PaymentMethod) -> bool:
     return method.is_active and not others.exists() and running.exists()
 
 
-def _route(organization: models.Model, user: Any) -> str:
+def _route(organization: AnyOrganization, user: Any) -> str:
     return routing.decide(
         organization,
         transaction_type=TransactionType.SUBSCRIPTION,

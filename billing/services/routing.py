@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, transaction
 
 from billing.conf import conf
-from billing.models import BillingAccount, RoutingDecision, RuleSet
+from billing.models import AnyOrganization, BillingAccount, RoutingDecision, RuleSet
 from billing.providers.base import Capability
 from billing.registry import providers
 from billing.routing import RoutingContext, select_provider
@@ -29,7 +29,7 @@ def ensure_rule_set() -> RuleSet:
 
 
 def decide(
-    organization: models.Model,
+    organization: AnyOrganization,
     *,
     transaction_type: str,
     currency: str = "",
@@ -72,7 +72,7 @@ def _why_not(alias: str, needs: type[Capability] | None) -> str:
     return ""
 
 
-def _evidence(organization: models.Model, user: Any) -> list[dict[str, str]]:
+def _evidence(organization: AnyOrganization, user: Any) -> list[dict[str, str]]:
     account = BillingAccount.objects.for_organization(organization).first()
     candidates = [
         ("billing address", str(account.address.get("country", "")) if account else ""),

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, cast
 
 from django.apps import apps
-from django.db import models, transaction
+from django.db import transaction
 
 from billing import clock, lifecycle
 from billing.conf import conf
@@ -29,6 +29,7 @@ from billing.errors import (
     UnsupportedOperation,
 )
 from billing.models import (
+    AnyOrganization,
     Customer,
     Operation,
     PaymentMethod,
@@ -58,7 +59,7 @@ class _Offer:
 
 
 def create(
-    organization: models.Model,
+    organization: AnyOrganization,
     *,
     plan: SubscriptionPlan,
     interval: str,
@@ -203,7 +204,7 @@ def _update_at_provider(
 
 
 def _offer(
-    organization: models.Model, plan: SubscriptionPlan, interval: str, currency: str, user: Any
+    organization: AnyOrganization, plan: SubscriptionPlan, interval: str, currency: str, user: Any
 ) -> _Offer:
     decision = routing.decide(
         organization,
@@ -238,7 +239,7 @@ def _provider_price(
     return found
 
 
-def _make_room(organization: models.Model) -> None:
+def _make_room(organization: AnyOrganization) -> None:
     """Refuse a second subscription in the slot; clear the organization's own unpaid attempt."""
     current = Subscription.objects.for_organization(organization).live().filter(slot="main").first()
     if current is None:
@@ -256,7 +257,7 @@ def _make_room(organization: models.Model) -> None:
 
 
 def _method(
-    organization: models.Model,
+    organization: AnyOrganization,
     alias: str,
     method: PaymentMethod | None,
     token: str,
@@ -279,7 +280,7 @@ def _method(
 
 
 def _reserve(
-    organization: models.Model,
+    organization: AnyOrganization,
     customer: Customer,
     offer: _Offer,
     quantity: int,
@@ -324,7 +325,7 @@ def _reserve(
         )
 
 
-def _lock(organization: models.Model) -> None:
+def _lock(organization: AnyOrganization) -> None:
     model = apps.get_model(conf.organization_model)
     cast(Any, model)._default_manager.select_for_update(no_key=True).get(pk=organization.pk)
 
