@@ -1,0 +1,376 @@
+"""Stripe's objects as our types, at the pinned version and at older ones. Pure: dict in, Data out.
+
+Fields that moved are read in both places: an endpoint that was made in Stripe's dashboard renders
+its events in the account's own, older version.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import TypeVar
+
+from billing.enums import (
+    EndReason,
+    IncompleteReason,
+    InvoiceStatus,
+    PaymentMethodType,
+    PaymentState,
+    PaymentStatus,
+    SubscriptionStatus,
+)
+from billing.providers.stripe.actions import payment_action, subscription_action
+from billing.providers.stripe.declines import decline_code
+from billing.providers.stripe.events import subscription_of
+from billing.providers.stripe.values import (
+    currency,
+    decimal,
+    items,
+    moment,
+    part,
+    remote_id,
+    required_amount,
+    required_id,
+    text,
+    total,
+    whole,
+)
+from billing.providers.types import (
+    JSON,
+    CustomerData,
+    InvoiceData,
+    LineData,
+    PaymentData,
+    PaymentMethodData,
+    SubscriptionData,
+)
+
+REFERENCE_KEY = "cobro_reference"
+Word = TypeVar("Word", bound=StrEnum)
+
+_METHOD_TYPES = {"us_bank_account": PaymentMethodType.BANK_ACCOUNT}
+_END_REASONS = {
+    "cancellation_requested": EndReason.CUSTOMER,
+    "payment_failed": EndReason.PAYMENT_FAILED,
+    "payment_disputed": EndReason.FRAUD,
+}
+_PAYMENT_STATUSES = {
+    "requires_payment_method": PaymentStatus.PENDING,
+    "requires_source": PaymentStatus.PENDING,
+    "requires_confirmation": PaymentStatus.PENDING,
+    "requires_action": PaymentStatus.REQUIRES_ACTION,
+    "requires_source_action": PaymentStatus.REQUIRES_ACTION,
+    "processing": PaymentStatus.PROCESSING,
+    "requires_capture": PaymentStatus.PROCESSING,
+    "succeeded": PaymentStatus.SUCCEEDED,
+    "canceled": PaymentStatus.CANCELED,
+}
+_CHARGE_STATUSES = {
+    "succeeded": PaymentStatus.SUCCEEDED,
+    "pending": PaymentStatus.PROCESSING,
+    "failed": PaymentStatus.FAILED,
+}
+_COLLECTION = {
+    PaymentStatus.PROCESSING: PaymentState.PROCESSING,
+    PaymentStatus.FAILED: PaymentState.FAILED,
+}
+_SETTLED = {
+    InvoiceStatus.DRAFT: PaymentState.NONE,
+    InvoiceStatus.VOID: PaymentState.NONE,
+    InvoiceStatus.PAID: PaymentState.PAID,
+}
+
+
+def customer(source: JSON, *, as_of: datetime) -> CustomerData:
+    """Map a customer; a deleted one is answered as id and `deleted` only."""
+    settings = part(source, "invoice_settings")
+    return CustomerData(
+        id=required_id(source),
+        email=text(source.get("email")),
+        name=text(source.get("name")),
+        as_of=as_of,
+        default_payment_method_id=remote_id(settings.get("default_payment_method")) or None,
+        reference=_reference(source),
+        is_deleted=source.get("deleted") is True,
+        created_at=moment(source.get("created")),
+        raw=source,
+    )
+
+
+def payment_method(source: JSON, *, as_of: datetime) -> PaymentMethodData:
+    """Map a payment method. Stripe: one without a customer is detached and stays so."""
+    kind = text(source.get("type"))
+    details = part(source, kind)
+    customer_id = remote_id(source.get("customer")) or None
+    address = part(source, "billing_details", "address")
+    return PaymentMethodData(
+        id=required_id(source),
+        customer_id=customer_id,
+        type=_METHOD_TYPES.get(kind, kind),
+        as_of=as_of,
+        last4=text(details.get("last4")),
+        brand=_brand(details),
+        exp_month=whole(details.get("exp_month")),
+        exp_year=whole(details.get("exp_year")),
+        billing_address={name: line for name, line in address.items() if isinstance(line, str)},
+        is_active=customer_id is not None,
+        reference=_reference(source),
+        raw=source,
+    )
+
+
+def subscription(source: JSON, *, as_of: datetime) -> SubscriptionData:
+    """Map a subscription. We sell one price each, so its first item tells price and period."""
+    item = next(iter(items(source.get("items"))), {})
+    raw_status = text(source.get("status"))
+    status = _member(SubscriptionStatus, raw_status)
+    pause = source.get("pause_collection")
+    quantity = whole(item.get("quantity", source.get("quantity")))
+    return SubscriptionData(
+        id=required_id(source),
+        customer_id=remote_id(source.get("customer")),
+        status=status,
+        provider_status=raw_status,
+        as_of=as_of,
+        price_id=_price_id(item) or _price_id(source) or None,
+        quantity=1 if quantity is None else quantity,
+        current_period_start=_either(item, source, "current_period_start"),
+        current_period_end=_either(item, source, "current_period_end"),
+        trial_start=moment(source.get("trial_start")),
+        trial_end=moment(source.get("trial_end")),
+        cancel_at_period_end=source.get("cancel_at_period_end") is True,
+        cancel_at=moment(source.get("cancel_at")),
+        canceled_at=moment(source.get("canceled_at")),
+        ended_at=moment(source.get("ended_at")),
+        end_reason=_end_reason(status, source),
+        incomplete_reason=_incomplete_reason(status, source),
+        collection_paused=bool(pause),
+        resumes_at=moment(part(pause).get("resumes_at")),
+        payment_method_id=remote_id(source.get("default_payment_method")) or None,
+        latest_invoice_id=remote_id(source.get("latest_invoice")) or None,
+        next_action=subscription_action(source),
+        reference=_reference(source),
+        raw=source,
+    )
+
+
+def invoice(source: JSON, *, as_of: datetime) -> InvoiceData:
+    """Map an invoice. What is still owed is `amount_remaining`: `amount_due` never shrinks."""
+    raw_status = text(source.get("status"))
+    status = _invoice_status(source)
+    due = required_amount(source, "amount_due")
+    paid = whole(source.get("amount_paid"))
+    if paid is None:
+        paid = due if status is InvoiceStatus.PAID else 0
+    remaining = whole(source.get("amount_remaining"))
+    intent = _intent(source)
+    start, end = _period(source)
+    transitions = part(source, "status_transitions")
+    return InvoiceData(
+        id=required_id(source),
+        customer_id=remote_id(source.get("customer")),
+        status=status,
+        provider_status=raw_status,
+        currency=currency(source),
+        subtotal_minor=required_amount(source, "subtotal"),
+        total_minor=required_amount(source, "total"),
+        amount_due_minor=max(due - paid, 0) if remaining is None else remaining,
+        as_of=as_of,
+        amount_paid_minor=paid,
+        discount_minor=_discount(source),
+        tax_minor=_tax(source),
+        subscription_id=remote_id(subscription_of(source)) or None,
+        number=text(source.get("number")),
+        payment_state=_SETTLED.get(status) if status in _SETTLED else _collection(intent),
+        payment_id=remote_id(intent) or _payment_id(source) or None,
+        payment_method_id=remote_id(
+            intent.get("payment_method") or source.get("default_payment_method")
+        )
+        or None,
+        period_start=start,
+        period_end=end,
+        due_at=moment(source.get("due_date")),
+        paid_at=moment(transitions.get("paid_at")),
+        next_attempt_at=moment(source.get("next_payment_attempt")),
+        hosted_url=text(source.get("hosted_invoice_url")),
+        pdf_url=text(source.get("invoice_pdf")),
+        lines=tuple(_line(each) for each in items(source.get("lines"))),
+        reference=_reference(source),
+        raw=source,
+    )
+
+
+def payment(source: JSON, *, as_of: datetime) -> PaymentData:
+    """Map a PaymentIntent, or a Charge that has none."""
+    raw_status = text(source.get("status"))
+    is_charge = source.get("object") == "charge"
+    charge = source if is_charge else _charge(source)
+    status = _CHARGE_STATUSES.get(raw_status) if is_charge else _payment_status(source)
+    is_paid = status is PaymentStatus.SUCCEEDED
+    error = source if is_charge else part(source, "last_payment_error")
+    return PaymentData(
+        id=required_id(source),
+        customer_id=remote_id(source.get("customer")),
+        amount_minor=required_amount(source, "amount"),
+        currency=currency(source),
+        status=status,
+        provider_status=raw_status,
+        as_of=as_of,
+        invoice_id=remote_id(source.get("invoice")) or None,
+        payment_method_id=remote_id(source.get("payment_method") or error.get("payment_method"))
+        or None,
+        decline_code=decline_code(error) if status is PaymentStatus.FAILED else "",
+        paid_at=moment(charge.get("created")) if is_paid else None,
+        next_action=payment_action(source),
+        reference=_reference(source),
+        raw=source,
+    )
+
+
+def _reference(source: JSON) -> str | None:
+    return text(part(source, "metadata").get(REFERENCE_KEY)) or None
+
+
+def _member(kind: type[Word], word: str) -> Word | None:
+    return kind(word) if word in list(kind) else None
+
+
+def _brand(details: JSON) -> str:
+    names = (details.get(name) for name in ("brand", "bank_name", "bank_code"))
+    return next((name for name in names if isinstance(name, str)), "")
+
+
+def _price_id(source: JSON) -> str:
+    return remote_id(source.get("price") or source.get("plan"))
+
+
+def _either(item: JSON, source: JSON, name: str) -> datetime | None:
+    found = moment(item.get(name))
+    return moment(source.get(name)) if found is None else found
+
+
+def _end_reason(status: SubscriptionStatus | None, source: JSON) -> EndReason | None:
+    if status is SubscriptionStatus.INCOMPLETE_EXPIRED:
+        return EndReason.PAYMENT_FAILED
+    reason = text(part(source, "cancellation_details").get("reason"))
+    if status is not SubscriptionStatus.CANCELED or not reason:
+        return None
+    return _END_REASONS.get(reason, EndReason.PROVIDER)
+
+
+def _incomplete_reason(status: SubscriptionStatus | None, source: JSON) -> IncompleteReason | None:
+    latest = part(source, "latest_invoice")
+    if status is not SubscriptionStatus.INCOMPLETE or not latest:
+        return None
+    state = _collection(_intent(latest))
+    if state is PaymentState.PROCESSING:
+        return IncompleteReason.PROCESSING
+    if state is PaymentState.VOUCHER_WAITING:
+        return IncompleteReason.VOUCHER_WAITING
+    return IncompleteReason.REQUIRES_ACTION if subscription_action(source) else None
+
+
+def _invoice_status(source: JSON) -> InvoiceStatus | None:
+    """Versions before 2018-11-08 have no `status`: `paid`, `forgiven` and `closed` tell it."""
+    word = text(source.get("status"))
+    if word:
+        return _member(InvoiceStatus, word)
+    if source.get("paid") is True:
+        return InvoiceStatus.PAID
+    if source.get("forgiven") is True:
+        return InvoiceStatus.UNCOLLECTIBLE
+    return InvoiceStatus.OPEN if source.get("paid") is False else None
+
+
+def _attempts(source: JSON) -> list[JSON]:
+    """The invoice's payments, the paid or default one first."""
+    found = items(source.get("payments"))
+    return sorted(
+        found, key=lambda each: (each.get("status") != "paid", each.get("is_default") is not True)
+    )
+
+
+def _intent(source: JSON) -> JSON:
+    """The expanded PaymentIntent of an invoice, empty when only its id is there."""
+    moved = (part(each, "payment", "payment_intent") for each in _attempts(source))
+    return next(filter(None, moved), part(source, "payment_intent"))
+
+
+def _payment_id(source: JSON) -> str:
+    moved = [part(each, "payment") for each in _attempts(source)]
+    places = [*moved, source]
+    found = (remote_id(each.get(name)) for name in ("payment_intent", "charge") for each in places)
+    return next(filter(None, found), "")
+
+
+def _collection(intent: JSON) -> PaymentState | None:
+    """None when the intent is not at hand: an open invoice does not say how collecting goes."""
+    if not intent:
+        return None
+    status = _payment_status(intent)
+    if status is PaymentStatus.REQUIRES_ACTION:
+        is_voucher = text(part(intent, "next_action").get("type")).endswith("_display_details")
+        return PaymentState.VOUCHER_WAITING if is_voucher else PaymentState.REQUIRES_ACTION
+    if status in (PaymentStatus.PENDING, PaymentStatus.CANCELED):
+        return PaymentState.NONE
+    return _COLLECTION.get(status) if status else None
+
+
+def _payment_status(intent: JSON) -> PaymentStatus | None:
+    status = _PAYMENT_STATUSES.get(text(intent.get("status")))
+    has_failed = status is PaymentStatus.PENDING and part(intent, "last_payment_error")
+    return PaymentStatus.FAILED if has_failed else status
+
+
+def _charge(intent: JSON) -> JSON:
+    return part(intent, "latest_charge") or next(iter(items(intent.get("charges"))), {})
+
+
+def _tax(source: JSON) -> int:
+    for name in ("total_taxes", "total_tax_amounts"):
+        if source.get(name) is not None:
+            return total(items(source.get(name)))
+    return whole(source.get("tax")) or 0
+
+
+def _discount(source: JSON) -> int:
+    """Old versions tell the discount but not its amount: it is what total and tax leave open."""
+    amounts = source.get("total_discount_amounts")
+    if amounts is not None:
+        return total(items(amounts))
+    if not source.get("discount"):
+        return 0
+    gross = required_amount(source, "subtotal") + _tax(source)
+    return max(gross - required_amount(source, "total"), 0)
+
+
+def _period(source: JSON) -> tuple[datetime | None, datetime | None]:
+    """The period that is paid for. Stripe: the invoice's own period_* is the one before, in which
+    items were collected; the subscription's line has the one that it bills."""
+    billed = [part(each, "period") for each in items(source.get("lines")) if _is_recurring(each)]
+    latest = max(billed, key=lambda each: whole(each.get("end")) or 0, default=source)
+    names = ("start", "end") if billed else ("period_start", "period_end")
+    return moment(latest.get(names[0])), moment(latest.get(names[1]))
+
+
+def _is_recurring(line: JSON) -> bool:
+    details = part(line, "parent", "subscription_item_details")
+    kind = part(line, "parent").get("type") or line.get("type")
+    is_proration = details.get("proration", line.get("proration")) is True
+    return kind in ("subscription_item_details", "subscription") and not is_proration
+
+
+def _line(source: JSON) -> LineData:
+    quantity = whole(source.get("quantity"))
+    return LineData(
+        description=text(source.get("description")),
+        amount_minor=required_amount(source, "amount"),
+        quantity=1 if quantity is None else quantity,
+        unit_rate=_unit_rate(source),
+    )
+
+
+def _unit_rate(line: JSON) -> Decimal | None:
+    """In minor units, as Stripe writes it: a metered rate may be smaller than one."""
+    price = part(line, "pricing") or part(line, "price")
+    rate = decimal(price.get("unit_amount_decimal"))
+    return decimal(part(line, "plan").get("amount")) if rate is None else rate

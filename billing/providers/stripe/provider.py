@@ -1,0 +1,196 @@
+"""StripeProvider: the capabilities that Stripe has so far, each a few lines over the client.
+
+What it writes comes with later capabilities. Facts: Stripe API reference at the pinned version.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from billing.enums import EventKind, InvoiceStatus, PaymentMethodType, PaymentState, PaymentStatus
+from billing.errors import ProviderError
+from billing.providers.base import (
+    ReadsCustomers,
+    ReadsInvoices,
+    ReadsPaymentMethods,
+    ReadsPayments,
+    ReadsSubscriptions,
+    ReceivesWebhooks,
+)
+from billing.providers.stripe import events, mapping, signatures
+from billing.providers.stripe.client import StripeClient
+from billing.providers.stripe.values import Incomplete
+from billing.providers.types import (
+    JSON,
+    ClientConfig,
+    CustomerData,
+    Features,
+    HealthData,
+    InvoiceData,
+    ObjectData,
+    PaymentData,
+    PaymentMethodData,
+    ProviderEvent,
+    Ref,
+    SubscriptionData,
+)
+
+API_BASE = "https://api.stripe.com"
+_FEATURES = Features(
+    methods=(
+        PaymentMethodType.CARD,
+        PaymentMethodType.BANK_ACCOUNT,
+        PaymentMethodType.SEPA_DEBIT,
+    )
+)
+_OBJECTS = {
+    EventKind.CUSTOMER: ("customer",),
+    EventKind.PAYMENT_METHOD: ("payment_method",),
+    EventKind.SUBSCRIPTION: ("subscription",),
+    EventKind.INVOICE: ("invoice",),
+    EventKind.PAYMENT: ("payment_intent",),
+}
+_SUBSCRIPTION_EXPAND = ("latest_invoice.confirmation_secret", "pending_setup_intent")
+_INVOICE_EXPAND = ("payments.data.payment.payment_intent",)
+
+
+class StripeProvider(
+    ReceivesWebhooks,
+    ReadsCustomers,
+    ReadsPaymentMethods,
+    ReadsSubscriptions,
+    ReadsInvoices,
+    ReadsPayments,
+):
+    """Stripe. Options: `api_key`, `publishable_key`, `webhook_secret` (text, comma-separated or a
+    list while it is rotated), `api_base`, `connect_timeout_seconds` 3, `read_timeout_seconds` 20,
+    `max_retries` 2."""
+
+    def __init__(self, *, alias: str, mode: str, options: Mapping[str, Any]) -> None:
+        super().__init__(alias=alias, mode=mode, options=options)
+        self._secrets = signatures.secrets_of(options.get("webhook_secret"))
+        self._client = StripeClient(
+            alias=alias,
+            api_key=str(options.get("api_key") or "").strip(),
+            api_base=str(options.get("api_base") or API_BASE).rstrip("/"),
+            connect_timeout_seconds=float(options.get("connect_timeout_seconds", 3)),
+            read_timeout_seconds=float(options.get("read_timeout_seconds", 20)),
+            max_retries=int(options.get("max_retries", 2)),
+        )
+
+    @property
+    def provider_name(self) -> str:
+        return "Stripe"
+
+    @property
+    def features(self) -> Features:
+        return _FEATURES
+
+    def client_config(self) -> ClientConfig:
+        key = str(self.options.get("publishable_key") or "")
+        return ClientConfig(adapter="stripe", public={"publishable_key": key})
+
+    def check_health(self) -> HealthData:
+        """Read the balance: every full key may, and the answer tells the key's mode."""
+        try:
+            is_live = self._client.get("balance").body.get("livemode") is True
+        except ProviderError as exc:
+            return HealthData(is_healthy=False, detail=exc.message)
+        if is_live != (self.mode == "live"):
+            return HealthData(is_healthy=False, detail=f"the key is not one of mode {self.mode}")
+        return HealthData(is_healthy=True)
+
+    # webhooks
+
+    def verify_webhook_signature(self, body: bytes, headers: Mapping[str, str]) -> None:
+        signatures.verify(body, headers, self._secrets)
+
+    def parse_webhook_event(self, body: bytes, headers: Mapping[str, str]) -> ProviderEvent:
+        return events.parse(body)
+
+    def map_webhook_object(
+        self, kind: EventKind, payload: JSON, event: ProviderEvent
+    ) -> ObjectData | None:
+        source = events.object_of(payload)
+        if source is None or source.get("object") not in _OBJECTS[kind]:
+            return None
+        try:
+            return _told(_MAPPERS[kind](source, as_of=event.occurred_at), event)
+        except Incomplete:
+            return None
+
+    # reading
+
+    def get_customer(self, customer: Ref) -> CustomerData:
+        answer = self._client.get("customers", customer.id)
+        return mapping.customer(answer.body, as_of=answer.as_of)
+
+    def get_payment_method(self, payment_method: Ref) -> PaymentMethodData:
+        answer = self._client.get("payment_methods", payment_method.id)
+        return mapping.payment_method(answer.body, as_of=answer.as_of)
+
+    def list_payment_methods(self, customer: Ref) -> list[PaymentMethodData]:
+        found = self._client.pages("customers", customer.id, "payment_methods")
+        return [mapping.payment_method(each, as_of=as_of) for each, as_of in found]
+
+    def get_subscription(self, subscription: Ref) -> SubscriptionData:
+        answer = self._client.get("subscriptions", subscription.id, expand=_SUBSCRIPTION_EXPAND)
+        return mapping.subscription(answer.body, as_of=answer.as_of)
+
+    def get_invoice(self, invoice: Ref) -> InvoiceData:
+        answer = self._client.get("invoices", invoice.id, expand=_INVOICE_EXPAND)
+        return mapping.invoice(answer.body, as_of=answer.as_of)
+
+    def list_invoices(self, customer: Ref, *, limit: int = 100) -> list[InvoiceData]:
+        """Stripe expands four levels at most, so a list tells the payments' ids only."""
+        found = self._client.pages(
+            "invoices", customer=customer.id, limit=limit, expand=("data.payments",)
+        )
+        return [mapping.invoice(each, as_of=as_of) for each, as_of in found]
+
+    def get_payment(self, payment: Ref) -> PaymentData:
+        """Read a PaymentIntent; invoices from before 2019-03-15 may name a bare charge."""
+        if payment.id.startswith("ch_"):
+            answer = self._client.get("charges", payment.id)
+        else:
+            answer = self._client.get("payment_intents", payment.id, expand=("latest_charge",))
+        return mapping.payment(answer.body, as_of=answer.as_of)
+
+
+_MAPPERS: dict[EventKind, Callable[..., ObjectData]] = {
+    EventKind.CUSTOMER: mapping.customer,
+    EventKind.PAYMENT_METHOD: mapping.payment_method,
+    EventKind.SUBSCRIPTION: mapping.subscription,
+    EventKind.INVOICE: mapping.invoice,
+    EventKind.PAYMENT: mapping.payment,
+}
+_COLLECTION = {
+    "invoice.payment_failed": PaymentState.FAILED,
+    "invoice.payment_action_required": PaymentState.REQUIRES_ACTION,
+}
+
+
+def _told(data: ObjectData, event: ProviderEvent) -> ObjectData:
+    """Add what only the event's type tells: its object is a copy that was made before."""
+    if isinstance(data, CustomerData) and event.type == "customer.deleted":
+        return replace(data, is_deleted=True)
+    if isinstance(data, InvoiceData):
+        return _told_invoice(data, event.type)
+    if isinstance(data, PaymentData):
+        return _told_payment(data, event)
+    return data
+
+
+def _told_invoice(data: InvoiceData, event_type: str) -> InvoiceData:
+    if event_type == "invoice.deleted":
+        return replace(data, status=InvoiceStatus.VOID, payment_state=PaymentState.NONE)
+    if data.status is InvoiceStatus.OPEN and event_type in _COLLECTION:
+        return replace(data, payment_state=_COLLECTION[event_type])
+    return data
+
+
+def _told_payment(data: PaymentData, event: ProviderEvent) -> PaymentData:
+    is_new = event.type == "payment_intent.succeeded" and data.status is PaymentStatus.SUCCEEDED
+    if is_new and data.paid_at is None:
+        return replace(data, paid_at=event.occurred_at)
+    return data

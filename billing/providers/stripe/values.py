@@ -1,0 +1,90 @@
+"""Reading single values out of Stripe's JSON, whatever stands there. Pure.
+
+A wrong type counts as absent: an odd optional field must not cost us the whole object.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+
+from billing.errors import ProviderError
+from billing.providers.types import JSON
+
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_LATEST = 253_402_300_799  # the year 9999, the last that datetime holds
+
+
+class Incomplete(ProviderError):
+    """The object lacks what every object of its kind has; nothing can be mapped from it."""
+
+
+def text(value: object) -> str:
+    """Return text as it is, anything else as ''."""
+    return value if isinstance(value, str) else ""
+
+
+def remote_id(value: object) -> str:
+    """Return an id that stands as text or as the expanded object; '' when there is none."""
+    return text(value.get("id") if isinstance(value, Mapping) else value)
+
+
+def whole(value: object) -> int | None:
+    """Return an integer, None for anything else (booleans too)."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def moment(value: object) -> datetime | None:
+    """Return Unix seconds as an aware time."""
+    seconds = whole(value)
+    if seconds is None or not 0 <= seconds <= _LATEST:
+        return None
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def decimal(value: object) -> Decimal | None:
+    """Return a number that Stripe writes as text (`unit_amount_decimal`) or as an integer."""
+    try:
+        number = Decimal(text(value) or str(whole(value)))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def part(source: object, *names: str) -> JSON:
+    """Return the object under a path of names; empty where it is absent, null or only an id."""
+    for name in names:
+        source = source.get(name) if isinstance(source, Mapping) else None
+    return source if isinstance(source, Mapping) else {}
+
+
+def items(value: object) -> list[JSON]:
+    """Return the objects of a list, or of one of Stripe's list objects."""
+    found = value.get("data") if isinstance(value, Mapping) else value
+    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+
+
+def total(amounts: Iterable[JSON]) -> int:
+    """Return the sum of `amount` over a list of taxes or discounts, in minor units."""
+    return sum(whole(each.get("amount")) or 0 for each in amounts)
+
+
+def required_id(source: JSON) -> str:
+    """Return the object's own id; raise Incomplete when it has none."""
+    return remote_id(source) or _incomplete(source, "id")
+
+
+def required_amount(source: JSON, name: str) -> int:
+    """Return an amount in minor units; raise Incomplete when it is not an integer."""
+    amount = whole(source.get(name))
+    return amount if amount is not None else int(_incomplete(source, name))
+
+
+def currency(source: JSON) -> str:
+    """Return the ISO 4217 code in capitals: Stripe writes it in small letters."""
+    code = text(source.get("currency")).upper()
+    return code if _CURRENCY.fullmatch(code) else _incomplete(source, "currency")
+
+
+def _incomplete(source: JSON, name: str) -> str:
+    raise Incomplete(f"Stripe's {text(source.get('object'))[:40] or 'object'} has no {name}")
