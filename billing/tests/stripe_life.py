@@ -1,0 +1,473 @@
+"""One customer's life at Stripe: published example objects, told as one consistent story.
+
+    life = StripeLife(customer_reference=str(customer.id), subscription_reference=str(row.id))
+    for event in [*life.sign_up(), *life.subscribe(), *life.pay(), *life.renew(), *life.cancel()]:
+        post(event.body, {"Stripe-Signature": sign(event.body, SECRET)})
+
+Every step returns its events in Stripe's order and leaves the objects as they are afterwards, so
+that `life.serve(mock)` answers the GETs of that moment. Key sets are those that Stripe publishes.
+"""
+
+import copy
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import responses
+import stripe
+
+API_VERSION = "2026-10-28.endive"
+API_BASE = "https://api.stripe.com"
+_FOLDER = Path(__file__).parent / "fixtures" / "stripe"
+_MONTH = timedelta(days=30)
+_PATHS = {
+    "customer": "customers",
+    "payment_method": "payment_methods",
+    "subscription": "subscriptions",
+    "invoice": "invoices",
+    "payment_intent": "payment_intents",
+    "invoice_payment": "invoice_payments",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LifeEvent:
+    """One delivery: `body` is what Stripe posts, `object` the copy of the object in it."""
+
+    id: str
+    type: str
+    occurred_at: datetime
+    object: dict[str, Any]
+    body: bytes
+
+
+def published(name: str) -> dict[str, Any]:
+    """Return Stripe's own example of a resource."""
+    found: dict[str, Any] = json.loads((_FOLDER / f"{name}.json").read_text())
+    return found
+
+
+def sign(body: bytes, secret: str, at: datetime | None = None) -> str:
+    """Return the Stripe-Signature header for `body`, made by the official SDK. Default: now."""
+    moment = int((at or datetime.now(UTC)).timestamp())
+    header: str = stripe.WebhookSignature.generate_signature_header(
+        body.decode(), secret, timestamp=moment
+    )
+    return header
+
+
+class StripeLife:
+    """`number` tells lives apart. With `pay_seconds=0` a payment's events share one second."""
+
+    def __init__(
+        self,
+        *,
+        customer_reference: str = "",
+        subscription_reference: str = "",
+        started_at: datetime = datetime(2026, 11, 2, 9, 30, tzinfo=UTC),
+        price_id: str = "price_pro_monthly",
+        amount_minor: int = 2990,
+        currency: str = "usd",
+        livemode: bool = False,
+        number: int = 1,
+        pay_seconds: int = 2,
+        api_version: str = API_VERSION,
+    ) -> None:
+        self.now = started_at
+        self.objects: dict[tuple[str, str], dict[str, Any]] = {}
+        self.events: list[LifeEvent] = []
+        self._references = (customer_reference, subscription_reference)
+        self._price_id, self._amount, self._currency = price_id, amount_minor, currency
+        self._livemode, self._number = livemode, number
+        self._pay_seconds, self._api_version = pay_seconds, api_version
+        self._invoices = 0
+        self.customer_id = self._name("cus")
+        self.payment_method_id = self._name("pm")
+        self.subscription_id = self._name("sub")
+        self.item_id = self._name("si")
+
+    # the ids of the invoice and the payment that were made last
+
+    @property
+    def invoice_id(self) -> str:
+        return self._name("in", self._invoices)
+
+    @property
+    def payment_id(self) -> str:
+        return self._name("pi", self._invoices)
+
+    # steps
+
+    def sign_up(self) -> list[LifeEvent]:
+        """The customer is created, a card attached and made the default."""
+        customer = self._make("customer", self.customer_id, metadata=self._metadata(0))
+        customer |= {"email": "ana@example.com", "name": "Ana", "discount": None}
+        customer["currency"] = None
+        first = self._event("customer.created", customer)
+        self._pass(1)
+        method = self._make("payment_method", self.payment_method_id, metadata={})
+        method |= {"customer": self.customer_id}
+        method["card"] |= {"generated_from": None, "wallet": None}
+        second = self._event("payment_method.attached", method)
+        before = copy.deepcopy(customer["invoice_settings"])
+        customer["invoice_settings"]["default_payment_method"] = self.payment_method_id
+        third = self._event("customer.updated", customer, {"invoice_settings": before})
+        return [first, second, third]
+
+    def subscribe(self) -> list[LifeEvent]:
+        """The subscription starts incomplete, with its first invoice open and a payment waiting."""
+        self._pass(60)
+        self._make_subscription()
+        invoice, intent = self._bill("subscription_create", self.now, self.now + _MONTH)
+        self._subscription["latest_invoice"] = invoice["id"]
+        invoice["status"] = "open"
+        return [
+            self._event("customer.subscription.created", self._subscription),
+            self._event("invoice.created", invoice),
+            self._event("invoice.finalized", invoice),
+            self._event("payment_intent.created", intent),
+        ]
+
+    def pay(self) -> list[LifeEvent]:
+        """The open invoice is paid; the subscription becomes active."""
+        self._pass(self._pay_seconds)
+        before = self._subscription["status"]
+        events = self._collect()
+        self._subscription["status"] = "active"
+        previous = {"status": before}
+        return [
+            *events,
+            self._event("customer.subscription.updated", self._subscription, previous),
+        ]
+
+    def start_renewal(self) -> list[LifeEvent]:
+        """The next period begins: its invoice is drafted and, an hour later, finalized."""
+        start = datetime.fromtimestamp(self._item["current_period_end"], UTC)
+        self.now = start
+        previous = {"latest_invoice": self._subscription["latest_invoice"]}
+        invoice, intent = self._bill("subscription_cycle", start, start + _MONTH)
+        self._set_period(start, start + _MONTH)
+        self._subscription["latest_invoice"] = invoice["id"]
+        updated = self._event("customer.subscription.updated", self._subscription, previous)
+        created = self._event("invoice.created", invoice)
+        self._pass(3600)
+        invoice |= {"status": "open", "auto_advance": True}
+        finalized = self._event("invoice.finalized", invoice, None)
+        return [updated, created, finalized, self._event("payment_intent.created", intent)]
+
+    def renew(self) -> list[LifeEvent]:
+        """A month later the next period is billed and paid."""
+        started = self.start_renewal()
+        self._pass(self._pay_seconds)
+        return [*started, *self._collect()]
+
+    def fail(self) -> list[LifeEvent]:
+        """The open invoice is declined; an active subscription becomes past due."""
+        self._pass(self._pay_seconds)
+        invoice, intent = self._object("invoice", self.invoice_id), self._intent
+        error = {"type": "card_error", "code": "card_declined", "message": "Declined."}
+        intent |= {
+            "status": "requires_payment_method",
+            "payment_method": None,
+            "last_payment_error": {**error, "decline_code": "insufficient_funds"},
+        }
+        invoice["attempt_count"] += 1
+        invoice |= {"attempted": True, "next_payment_attempt": self._stamp() + 3 * 86400}
+        events = [
+            self._event("payment_intent.payment_failed", intent),
+            self._event("invoice.payment_failed", invoice),
+        ]
+        if self._subscription["status"] == "active":
+            self._subscription["status"] = "past_due"
+            previous = {"status": "active"}
+            events.append(
+                self._event("customer.subscription.updated", self._subscription, previous)
+            )
+        return events
+
+    def schedule_cancel(self) -> list[LifeEvent]:
+        """The customer cancels for the end of the period."""
+        self._pass(86400)
+        self._subscription.update(
+            cancel_at_period_end=True,
+            cancel_at=self._item["current_period_end"],
+            canceled_at=self._stamp(),
+        )
+        self._subscription["cancellation_details"]["reason"] = "cancellation_requested"
+        previous = {"cancel_at_period_end": False, "cancel_at": None, "canceled_at": None}
+        return [self._event("customer.subscription.updated", self._subscription, previous)]
+
+    def cancel(self) -> list[LifeEvent]:
+        """The subscription ends now."""
+        self._pass(86400)
+        self._subscription.update(status="canceled", ended_at=self._stamp())
+        self._subscription["canceled_at"] = self._subscription["canceled_at"] or self._stamp()
+        self._subscription["cancellation_details"]["reason"] = "cancellation_requested"
+        return [self._event("customer.subscription.deleted", self._subscription)]
+
+    def detach(self) -> list[LifeEvent]:
+        """The card is taken off the customer."""
+        self._pass(86400)
+        method = self._object("payment_method", self.payment_method_id)
+        method["customer"] = None
+        previous = {"customer": self.customer_id}
+        return [self._event("payment_method.detached", method, previous)]
+
+    def delete_customer(self) -> list[LifeEvent]:
+        """The customer is deleted: the event still holds it whole, a GET answers `deleted`."""
+        self._pass(86400)
+        customer = self._object("customer", self.customer_id)
+        event = self._event("customer.deleted", customer)
+        gone = {"id": self.customer_id, "object": "customer", "deleted": True}
+        self.objects["customer", self.customer_id] = gone
+        return [event]
+
+    def whole(self) -> list[LifeEvent]:
+        """From sign-up over one renewal to the end."""
+        return [*self.sign_up(), *self.subscribe(), *self.pay(), *self.renew(), *self.cancel()]
+
+    # what the API answers now
+
+    def serve(
+        self,
+        mock: responses.RequestsMock,
+        *,
+        api_base: str = API_BASE,
+        date: datetime | None = None,
+    ) -> None:
+        """Answer a GET of every object as it is now and of the lists of invoices and methods.
+
+        `Date` is `date` or the life's own time; that is where the provider's `as_of` comes from.
+        """
+        headers = {"Date": format_datetime(date or self.now, usegmt=True)}
+        for (kind, remote_id), found in self.objects.items():
+            url = f"{api_base}/v1/{_PATHS[kind]}/{remote_id}"
+            mock.get(url, json=self._expanded(kind, found), headers=headers)
+        methods = [each for each in self._all("payment_method") if each["customer"]]
+        path = f"/v1/customers/{self.customer_id}/payment_methods"
+        mock.get(f"{api_base}{path}", json=_page(path, methods), headers=headers)
+        invoices = _page("/v1/invoices", self._all("invoice"))
+        mock.get(f"{api_base}/v1/invoices", json=invoices, headers=headers)
+
+    def api_objects(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """Return copies of all objects as a GET answers them now, by (object, id)."""
+        return {key: self._expanded(key[0], found) for key, found in self.objects.items()}
+
+    def _expanded(self, kind: str, found: dict[str, Any]) -> dict[str, Any]:
+        answer = copy.deepcopy(found)
+        if kind == "invoice":
+            links = self._all("invoice_payment")
+            payments = [each for each in links if each["invoice"] == found["id"]]
+            url = f"/v1/invoice_payments?invoice={found['id']}"
+            answer["payments"] = _page(url, payments)
+        return answer
+
+    def _all(self, kind: str) -> list[dict[str, Any]]:
+        """Copies of the objects of a kind, newest first as Stripe lists them."""
+        found = [copy.deepcopy(each) for key, each in self.objects.items() if key[0] == kind]
+        return found[::-1]
+
+    # making objects
+
+    @property
+    def _subscription(self) -> dict[str, Any]:
+        return self._object("subscription", self.subscription_id)
+
+    @property
+    def _item(self) -> dict[str, Any]:
+        item: dict[str, Any] = self._subscription["items"]["data"][0]
+        return item
+
+    @property
+    def _intent(self) -> dict[str, Any]:
+        return self._object("payment_intent", self.payment_id)
+
+    def _object(self, kind: str, remote_id: str) -> dict[str, Any]:
+        return self.objects[kind, remote_id]
+
+    def _name(self, prefix: str, count: int = 0) -> str:
+        return f"{prefix}_life{self._number}" + (f"x{count}" if count else "")
+
+    def _stamp(self) -> int:
+        return int(self.now.timestamp())
+
+    def _pass(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    def _metadata(self, index: int) -> dict[str, str]:
+        reference = self._references[index]
+        return {"cobro_reference": reference} if reference else {}
+
+    def _make(self, kind: str, remote_id: str, **values: Any) -> dict[str, Any]:
+        found = published(kind)
+        found |= {"id": remote_id, "created": self._stamp(), "livemode": self._livemode, **values}
+        self.objects[kind, remote_id] = found
+        return found
+
+    def _price(self) -> dict[str, Any]:
+        price = published("price")
+        price |= {"id": self._price_id, "currency": self._currency, "livemode": self._livemode}
+        price |= {"unit_amount": self._amount, "unit_amount_decimal": str(self._amount)}
+        return price | {"custom_unit_amount": None, "transform_quantity": None}
+
+    def _make_subscription(self) -> None:
+        found = self._make("subscription", self.subscription_id, metadata=self._metadata(1))
+        item = found["items"]["data"][0]
+        item |= {"id": self.item_id, "created": self._stamp(), "price": self._price()}
+        item |= {"subscription": self.subscription_id, "billing_thresholds": None}
+        item["plan"] |= {"id": self._price_id, "currency": self._currency, "amount": self._amount}
+        found["items"]["url"] = f"/v1/subscription_items?subscription={self.subscription_id}"
+        nothing = (
+            "cancel_at canceled_at ended_at trial_start trial_end pause_collection pending_update"
+            " next_pending_invoice_item_invoice pending_invoice_item_interval transfer_data"
+            " billing_thresholds billing_cycle_anchor_config"
+        )
+        found |= dict.fromkeys(nothing.split())
+        found |= {
+            "status": "incomplete",
+            "customer": self.customer_id,
+            "currency": self._currency,
+            "cancel_at_period_end": False,
+            "billing_cycle_anchor": self._stamp(),
+            "start_date": self._stamp(),
+            "billing_schedules": [],
+        }
+        self._set_period(self.now, self.now + _MONTH)
+
+    def _set_period(self, start: datetime, end: datetime) -> None:
+        self._item["current_period_start"] = int(start.timestamp())
+        self._item["current_period_end"] = int(end.timestamp())
+
+    def _bill(
+        self, reason: str, start: datetime, end: datetime
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        self._invoices += 1
+        invoice = self._make_invoice(reason, start, end)
+        intent = self._make("payment_intent", self.payment_id, metadata={})
+        intent |= {"canceled_at": None, "last_payment_error": None, "next_action": None}
+        intent |= {
+            "amount": self._amount,
+            "currency": self._currency,
+            "customer": self.customer_id,
+            "client_secret": f"{self.payment_id}_secret_life",
+            "processing": None,
+            "transfer_data": None,
+        }
+        self._make(
+            "invoice_payment",
+            self._name("inpay", self._invoices),
+            invoice=invoice["id"],
+            currency=self._currency,
+            amount_requested=self._amount,
+            status="open",
+            payment={"type": "payment_intent", "payment_intent": self.payment_id},
+        )
+        return invoice, intent
+
+    def _make_invoice(self, reason: str, start: datetime, end: datetime) -> dict[str, Any]:
+        invoice = self._make("invoice", self.invoice_id, metadata={})
+        amounts = "amount_due amount_remaining subtotal subtotal_excluding_tax total"
+        invoice |= dict.fromkeys([*amounts.split(), "total_excluding_tax"], self._amount)
+        nothing = "due_date effective_at from_invoice last_finalization_error next_payment_attempt"
+        invoice |= dict.fromkeys([*nothing.split(), "shipping_cost", "webhooks_delivered_at"])
+        is_first = reason == "subscription_create"
+        period = self.now if is_first else start - _MONTH
+        details = {"metadata": self._metadata(1), "subscription": self.subscription_id}
+        invoice |= {
+            "amount_overpaid": 0,
+            "amount_paid_off_stripe": 0,
+            "billing_reason": reason,
+            "currency": self._currency,
+            "customer": self.customer_id,
+            "number": f"LIFE{self._number}-{self._invoices:04d}",
+            "period_start": int(period.timestamp()),
+            "period_end": int(start.timestamp()),
+            "subscription": None,
+            "parent": {
+                "quote_details": None,
+                "subscription_details": details,
+                "type": "subscription_details",
+            },
+        }
+        invoice["lines"]["data"] = [self._line(start, end)]
+        invoice["lines"]["url"] = f"/v1/invoices/{invoice['id']}/lines"
+        return invoice
+
+    def _line(self, start: datetime, end: datetime) -> dict[str, Any]:
+        details = {
+            "invoice_item": None,
+            "proration": False,
+            "proration_details": {"credited_items": None},
+            "subscription": self.subscription_id,
+            "subscription_item": self.item_id,
+        }
+        return published("line_item") | {
+            "id": self._name("il", self._invoices),
+            "amount": self._amount,
+            "subtotal": self._amount,
+            "currency": self._currency,
+            "description": "1 x Pro",
+            "invoice": self.invoice_id,
+            "livemode": self._livemode,
+            "period": {"start": int(start.timestamp()), "end": int(end.timestamp())},
+            "pricing": {"type": "price_details", "unit_amount_decimal": str(self._amount)},
+            "parent": {
+                "invoice_item_details": None,
+                "subscription_item_details": details,
+                "type": "subscription_item_details",
+            },
+        }
+
+    def _collect(self) -> list[LifeEvent]:
+        invoice, intent = self._object("invoice", self.invoice_id), self._intent
+        link = self._object("invoice_payment", self._name("inpay", self._invoices))
+        intent |= {
+            "status": "succeeded",
+            "amount_received": self._amount,
+            "last_payment_error": None,
+            "latest_charge": self._name("ch", self._invoices),
+            "payment_method": self.payment_method_id,
+        }
+        invoice |= {"status": "paid", "attempted": True, "next_payment_attempt": None}
+        invoice |= {"amount_paid": self._amount, "amount_remaining": 0}
+        invoice["attempt_count"] += 1
+        invoice["status_transitions"]["paid_at"] = self._stamp()
+        link |= {"status": "paid", "amount_paid": self._amount}
+        link["status_transitions"]["paid_at"] = self._stamp()
+        return [
+            self._event("payment_intent.succeeded", intent),
+            self._event("invoice.paid", invoice),
+            self._event("invoice_payment.paid", link),
+        ]
+
+    def _event(
+        self, event_type: str, source: dict[str, Any], previous: dict[str, Any] | None = None
+    ) -> LifeEvent:
+        data = {"object": copy.deepcopy(source)}
+        if previous is not None:
+            data["previous_attributes"] = previous
+        body = published("event") | {
+            "id": f"evt_life{self._number}x{len(self.events) + 1}",
+            "type": event_type,
+            "created": self._stamp(),
+            "livemode": self._livemode,
+            "api_version": self._api_version,
+            "pending_webhooks": 1,
+            "data": data,
+        }
+        event = LifeEvent(
+            id=str(body["id"]),
+            type=event_type,
+            occurred_at=datetime.fromtimestamp(self._stamp(), UTC),
+            object=data["object"],
+            body=json.dumps(body, indent=2).encode(),
+        )
+        self.events.append(event)
+        return event
+
+
+def _page(url: str, data: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"object": "list", "url": url, "has_more": False, "data": data}
