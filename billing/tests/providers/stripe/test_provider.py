@@ -3,6 +3,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +14,13 @@ from billing.errors import InvalidSignature, ProviderError, ProviderObjectMissin
 from billing.providers import base
 from billing.providers.stripe import StripeProvider
 from billing.providers.types import InvoiceData, ObjectData, PaymentData, Ref
+from billing.tests.providers.stripe.shared_contract import contract_module
 from billing.tests.stripe_life import LifeEvent, StripeLife, sign
 
+ROOT = Path(__file__).parents[4]
 SECRET = "whsec_life"
 BASE = "https://api.stripe.com"
+BALANCE = {"object": "balance", "available": [], "pending": []}
 MISSING = {"error": {"type": "invalid_request_error", "code": "resource_missing"}}
 
 
@@ -76,7 +80,7 @@ class TestDeclaration:
             "print({'stripe', 'requests', 'django'} & set(sys.modules))"
         )
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
         )
         assert done.stdout.strip() == "set()"
 
@@ -88,7 +92,7 @@ class TestHealth:
     )
     def test_the_key_must_be_of_the_mode(self, mode: str, livemode: bool, is_healthy: bool) -> None:
         with responses.RequestsMock() as mock:
-            mock.get(f"{BASE}/v1/balance", json={"object": "balance", "livemode": livemode})
+            mock.get(f"{BASE}/v1/balance", json=BALANCE | {"livemode": livemode})
             assert provider(mode).check_health().is_healthy is is_healthy
 
     def test_a_refused_key_is_not_healthy(self) -> None:
@@ -197,6 +201,26 @@ class TestReading:
         assert query is not None
         assert f"customer={life.customer_id}" in query
         assert "limit=5" in query
+
+    def test_every_call_keeps_the_published_contract(
+        self, life: StripeLife, api: responses.RequestsMock
+    ) -> None:
+        checker = contract_module().Checker()
+        api.get(f"{BASE}/v1/balance", json=BALANCE | {"livemode": False})
+        stripe, owner = provider(), Ref(id=life.customer_id)
+        stripe.check_health()
+        stripe.get_customer(owner)
+        stripe.get_payment_method(Ref(id=life.payment_method_id))
+        stripe.list_payment_methods(owner)
+        stripe.get_subscription(Ref(id=life.subscription_id))
+        stripe.get_invoice(Ref(id=life.invoice_id))
+        stripe.list_invoices(owner)
+        stripe.get_payment(Ref(id=life.payment_id))
+        assert len(api.calls) == 8
+        for call in api.calls:
+            sent = call.request
+            record = {"method": sent.method, "url": sent.url, "headers": dict(sent.headers)}
+            assert checker.check(record | {"body": sent.body}) == []
 
     def test_deleted_customer(self) -> None:
         life = StripeLife(number=2)
