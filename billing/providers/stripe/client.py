@@ -128,7 +128,8 @@ class StripeClient:
         try:
             yield
         except stripe.StripeError as exc:
-            raise translate(exc, self._alias) from exc
+            # Not "from exc": a stored traceback would show the SDK's text, which quotes bodies.
+            raise translate(exc, self._alias) from None
 
 
 def translate(error: "stripe.StripeError", alias: str) -> ProviderError:
