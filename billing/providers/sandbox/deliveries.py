@@ -13,8 +13,8 @@ from billing.providers.sandbox.store import Session, Store
 BACKOFF_SECONDS = (1, 2, 5, 10, 30, 60, 120, 300, 600)
 MAX_TRIES = 10
 TIMEOUT = (3, 20)
-# While one process posts a delivery, no other takes it; longer than a post can last.
-LEASE_SECONDS = 30
+# While one process posts a delivery, no other takes it; longer than two posts can last.
+LEASE_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)

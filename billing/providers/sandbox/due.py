@@ -3,6 +3,7 @@
 Covers the whole file, whatever namespace a subscription is in.
 """
 
+import sqlite3
 from datetime import timedelta
 
 from billing.enums import EndReason, PaymentStatus, SubscriptionStatus
@@ -30,9 +31,22 @@ def advance(path: str, by: timedelta) -> int:
         moments.add(moment)
 
 
+def run_overdue(path: str) -> None:
+    """Run what wall time has made due; without any, the file is only read."""
+    with begin(path, immediate=False) as connection:
+        row = connection.execute("SELECT min(due_at) AS due FROM objects").fetchone()
+        is_due = row["due"] is not None and row["due"] * 1_000_000 <= _now(connection)
+    if is_due:
+        advance(path, timedelta(0))
+
+
+def _now(connection: sqlite3.Connection) -> int:
+    return wall_us() + offset_us(connection)
+
+
 def _step(path: str, left: int) -> tuple[int | None, int]:
     with begin(path, immediate=True) as connection:
-        now = wall_us() + offset_us(connection)
+        now = _now(connection)
         row = connection.execute("SELECT min(due_at) AS due FROM objects").fetchone()
         is_due = row["due"] is not None and row["due"] * 1_000_000 <= now + left
         move = max(row["due"] * 1_000_000 - now, 0) if is_due else left

@@ -355,7 +355,7 @@ class SandboxProvider(
 
         Nothing is posted without `webhook_url` and `secret`: deliveries stay queued.
         """
-        due.advance(self._store.path, timedelta(0))
+        due.run_overdue(self._store.path)
         url, secret = self.options.get("webhook_url"), self.options.get("secret")
         if not url or not secret:
             return 0
@@ -413,6 +413,9 @@ def _allowed(
     """Return the capabilities of what `like` names; what every stand-in needs is always there."""
     if "capabilities" not in like:
         return own
+    unknown = set(like["capabilities"]) - set(CAPABILITIES)
+    if unknown:
+        raise ValueError(f"`like` names no capabilities of ours: {', '.join(sorted(unknown))}")
     named = {PaymentProvider, Simulates} | {CAPABILITIES[name] for name in like["capabilities"]}
     return frozenset(each for each in own if any(issubclass(one, each) for one in named))
 

@@ -246,10 +246,10 @@ def begin(path: str, *, immediate: bool) -> Iterator[sqlite3.Connection]:
         connection.execute("BEGIN IMMEDIATE" if immediate else "BEGIN")
         try:
             yield connection
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-        connection.execute("COMMIT")
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
     except (sqlite3.Error, OSError) as exc:
         raise ProviderUnavailable(f"sandbox file {path}: {exc}", provider="sandbox") from exc
 

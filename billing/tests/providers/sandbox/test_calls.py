@@ -156,6 +156,18 @@ class TestOneFile:
         assert in_child == 0
         assert len(sandbox.list_plans()) == 1
 
+    def test_a_failed_transaction_leaves_the_connection_usable(
+        self, sandbox: SandboxProvider
+    ) -> None:
+        def fail() -> None:
+            with sandbox._store.write() as session:
+                session.queue("ping", {})
+                raise RuntimeError
+
+        with pytest.raises(RuntimeError):
+            fail()
+        assert sandbox.pending_deliveries() == []
+
     def test_a_file_that_was_removed_is_made_again(self, sandbox: SandboxProvider) -> None:
         Driver(sandbox).plan()
         for name in ("", "-wal", "-shm"):
@@ -165,6 +177,20 @@ class TestOneFile:
     def test_health(self, sandbox: SandboxProvider, make_sandbox: MakeSandbox) -> None:
         assert sandbox.check_health().is_healthy
         assert not make_sandbox(path="/dev/null/no/file").check_health().is_healthy
+
+
+class TestLike:
+    def test_it_says_no_more_than_what_it_stands_in_for(self, make_sandbox: MakeSandbox) -> None:
+        like = {"name": "Acme", "capabilities": ["ManagesCustomers"], "methods": ["card"]}
+        provider = make_sandbox(like=like)
+        assert provider.provider_name == "Acme"
+        assert provider.features.methods == ("card",)
+        names = {capability.__name__ for capability in provider.capabilities}
+        assert names == {"PaymentProvider", "ReadsCustomers", "ManagesCustomers", "Simulates"}
+
+    def test_an_unknown_capability_is_named(self, make_sandbox: MakeSandbox) -> None:
+        with pytest.raises(ValueError, match="FliesToTheMoon"):
+            make_sandbox(like={"capabilities": ["FliesToTheMoon"]})
 
 
 class TestClock:
