@@ -1,0 +1,25 @@
+"""Paths of the API, for /api/v1/billing/. Each answers with and without a final slash."""
+
+from rest_framework.routers import SimpleRouter
+
+from billing.api.viewsets.invoices import InvoiceViewSet
+from billing.api.viewsets.payment_methods import PaymentMethodViewSet
+from billing.api.viewsets.plans import PlanViewSet
+from billing.api.viewsets.subscriptions import SubscriptionViewSet
+
+
+class OptionalSlashRouter(SimpleRouter):
+    """A redirect to the path with a slash would lose the body of a POST."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trailing_slash = "/?"
+
+
+router = OptionalSlashRouter()
+router.register("plans", PlanViewSet, basename="billing-plan")
+router.register("subscriptions", SubscriptionViewSet, basename="billing-subscription")
+router.register("payment-methods", PaymentMethodViewSet, basename="billing-payment-method")
+router.register("invoices", InvoiceViewSet, basename="billing-invoice")
+
+urlpatterns = router.urls
