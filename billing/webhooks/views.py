@@ -1,0 +1,66 @@
+"""The door for providers' deliveries: raw bytes in, a short answer out, nothing else."""
+
+import logging
+
+from django.db import Error as DatabaseFailure
+from django.db import transaction
+from django.http import HttpRequest, JsonResponse, UnreadablePostError
+from django.views.decorators.csrf import csrf_exempt
+
+from billing.conf import conf
+from billing.errors import UnknownProvider, UnsupportedOperation, WebhookError
+from billing.services import webhooks
+
+logger = logging.getLogger(__name__)
+_RETRY_SECONDS = "5"
+_MAX_LENGTH_DIGITS = 12
+
+
+class _TooLarge(Exception):
+    pass
+
+
+class _Unreadable(Exception):
+    pass
+
+
+@csrf_exempt
+@transaction.non_atomic_requests
+def receive(request: HttpRequest, alias: str) -> JsonResponse:
+    """Take one delivery for the provider `alias`.
+
+    200 accepted, already_received or already_processed; 400 one text for everything that is not
+    genuine; 413 too large, unread; 503 only when it could not be stored.
+    """
+    if request.method != "POST":
+        return JsonResponse({"status": "refused"}, status=405, headers={"Allow": "POST"})
+    try:
+        body = _body(request, conf.webhook_max_bytes)
+        status = webhooks.receive(alias, body, request.headers)
+    except (_Unreadable, WebhookError):
+        return JsonResponse({"status": "refused"}, status=400)
+    except _TooLarge:
+        return JsonResponse({"status": "too_large"}, status=413)
+    except (UnknownProvider, UnsupportedOperation):
+        return JsonResponse({"status": "unknown_provider"}, status=404)
+    except DatabaseFailure:
+        logger.exception("webhook.not_stored", extra={"provider": alias})
+        headers = {"Retry-After": _RETRY_SECONDS}
+        return JsonResponse({"status": "unavailable"}, status=503, headers=headers)
+    return JsonResponse({"status": status})
+
+
+def _body(request: HttpRequest, limit: int) -> bytes:
+    """Return the raw bytes, reading at most one byte more than `limit`."""
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not (length.isascii() and length.isdecimal()):
+        raise _Unreadable
+    if len(length) > _MAX_LENGTH_DIGITS or int(length) > limit:
+        raise _TooLarge
+    try:
+        body = request.read(limit + 1)
+    except UnreadablePostError as exc:
+        raise _Unreadable from exc
+    if len(body) > limit:
+        raise _TooLarge
+    return body
