@@ -239,7 +239,9 @@ LOGGING = {
             "formatter": "plain" if DEVELOPMENT else "json",
         }
     },
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    # The SDK writes two lines per call; ours are written by billing.registry.
+    "loggers": {"stripe": {"level": "WARNING"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="WARNING" if DEVELOPMENT else "INFO")},
 }
 
 UNFOLD = {

@@ -125,9 +125,9 @@ class Life:
 
     def print_timeline(self) -> None:
         rows = [
-            (row["occurred_at"][:19], row["from_state"] or "-", row["to_state"], row["cause"])
+            (row["time"][:19], row["from"] or "-", row["to"], row["cause"])
             for row in self.api.get(f"{self.path}/timeline")["results"]
-            if row["from_state"] != row["to_state"]
+            if row["from"] != row["to"]
         ]
         self.say("  billing time (UTC)   from        to          cause")
         for at, old, new, cause in sorted(rows):

@@ -9,7 +9,14 @@ from django.db import models
 from django.db.models import Q
 
 from billing import clock
-from billing.enums import EventKind, InvoiceStatus, PaymentState, PaymentStatus, SubscriptionStatus
+from billing.enums import (
+    EventKind,
+    IncompleteReason,
+    InvoiceStatus,
+    PaymentState,
+    PaymentStatus,
+    SubscriptionStatus,
+)
 from billing.lifecycle import TERMINAL_INVOICE, TERMINAL_PAYMENT, TERMINAL_SUBSCRIPTION
 from billing.models import (
     Customer,
@@ -249,6 +256,11 @@ class SubscriptionKind(Kind):
             "resumes_at": data.resumes_at,
             "next_action": _next_action(data.next_action),
         }
+        if status == row.status == SubscriptionStatus.INCOMPLETE and not data.next_action:
+            # Payloads do not repeat what the answer told the customer to do.
+            values["next_action"] = row.next_action
+            if row.incomplete_reason != IncompleteReason.OUTCOME_UNKNOWN:
+                values["incomplete_reason"] = data.incomplete_reason or row.incomplete_reason
         values |= self._price(data, row, relatives)
         values |= _method(data, relatives)
         if row.customer_id is None:

@@ -57,7 +57,10 @@ def retry(event: WebhookEvent) -> None:
     WebhookEvent.objects.filter(pk=event.pk).update(
         kind=parsed.kind or "",
         object_id=parsed.object_id,
+        customer_id=parsed.customer_id,
         parent_id=parsed.parent_id,
+        api_version=parsed.api_version,
+        is_pinned=parsed.is_pinned,
         state=WebhookState.PENDING,
         attempts=0,
         waits=0,
