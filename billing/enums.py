@@ -28,7 +28,7 @@ class TransactionType(StrEnum):
 
 
 class SubscriptionStatus(StrEnum):
-    """The eight states that Stripe and Polar publish; Conekta's are mapped onto them."""
+    """The eight states; each provider's own words are mapped onto them."""
 
     INCOMPLETE = "incomplete"
     INCOMPLETE_EXPIRED = "incomplete_expired"

@@ -68,7 +68,7 @@ def _unlinked_method_ids(kind: "Kind", results: Sequence["Projected"]) -> list[s
 
 
 def _link_payments(kind: "Kind", provider: str, mode: str, results: Sequence["Projected"]) -> None:
-    """Stripe's payments do not name their invoice; the invoice names its payment."""
+    """Some providers' payments do not name their invoice; the invoice names its payment."""
     if kind.name == EventKind.PAYMENT:
         ids = [result.snapshot.data.id for result in results if result.row.invoice_id is None]
     elif kind.name == EventKind.INVOICE:
