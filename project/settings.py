@@ -241,8 +241,13 @@ LOGGING = {
             "formatter": "plain" if DEVELOPMENT else "json",
         }
     },
-    # The SDK writes two lines per call; ours are written by billing.registry.
-    "loggers": {"stripe": {"level": "WARNING"}},
+    "loggers": {
+        # Django's own handlers do not mask card numbers: its records go to ours instead.
+        "django": {"handlers": [], "level": "INFO"},
+        "django.server": {"handlers": [], "level": "INFO", "propagate": True},
+        # The SDK writes two lines per call; ours are written by billing.registry.
+        "stripe": {"level": "WARNING"},
+    },
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="WARNING" if DEVELOPMENT else "INFO")},
 }
 
