@@ -12,7 +12,7 @@ VAR_DIR = BASE_DIR / "var"
 VAR_DIR.mkdir(exist_ok=True)
 
 env = environ.Env()
-environ.Env.read_env(BASE_DIR / ".env")
+environ.Env.read_env(env.str("ENV_FILE", default=str(BASE_DIR / ".env")))
 
 ENVIRONMENT = env.str("ENVIRONMENT", default="development")
 DEVELOPMENT = ENVIRONMENT == "development"

@@ -16,6 +16,7 @@ from billing.enums import (
     ChangeOutcome,
     EndReason,
     IncompleteReason,
+    OperationOutcome,
     SubscriptionStatus,
     TransactionType,
 )
@@ -89,7 +90,11 @@ def create(
         )
         operation = _reserve(organization, customer, offer, quantity, method, request_key)
     subscription = Subscription.objects.with_details().get(pk=operation.subject_id)
-    if operation.is_done or subscription.provider_subscription_id:
+    if operation.is_done:
+        return subscription
+    if subscription.provider_subscription_id:
+        # The answer was lost, but a webhook told that it was made.
+        operations.settle(operation, OperationOutcome.DONE)
         return subscription
     return _create_at_provider(subscription, operation)
 
@@ -180,7 +185,6 @@ def _update_at_provider(
     request_key: str,
 ) -> None:
     provider = providers.get(subscription.provider, ManagesSubscriptions)
-    lifecycle.ensure(subscription.status, "change")
     price_id = None
     if plan or interval:
         current = subscription.price
