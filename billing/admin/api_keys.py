@@ -9,7 +9,7 @@ from billing.models import IdempotencyKey
 
 @admin.register(IdempotencyKey)
 class IdempotencyKeyAdmin(ReadOnlyAdmin[IdempotencyKey]):
-    list_display = ("key", "status_badge", "response_status", "organization_link", "created_at")
+    list_display = ("key", "status_badge", "response_status", "organization_link", "created")
     list_select_related = ("organization",)
     list_defer = ("response_body", "response_headers")
     search_help_text = "Exact matches only: our id, an organization's id or e-mail"

@@ -16,7 +16,7 @@ from django.db.models.expressions import Combinable
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import action, display
 
-from billing.admin.panels import Panel
+from billing.admin.panels import Panel, moment
 from billing.conf import conf
 from billing.enums import Mode
 from billing.models import BillingAccount, Customer
@@ -79,8 +79,9 @@ class CappedPaginator(RowPaginator):
 class BillingAdmin(UnfoldAdmin[M], Generic[M]):
     """A list that stays fast at a million rows. Nobody deletes.
 
-    `remote_ids` are fields that are unique together with provider and mode, `exact_fields` have an
-    index of their own; `list_defer` names the heavy columns that a list does not show.
+    `remote_ids` are fields that are unique together with provider and mode, `exact_fields` and
+    `uuid_fields` have an index of their own; `list_defer` names the heavy columns that no list
+    shows.
     """
 
     paginator = CappedPaginator
@@ -88,14 +89,20 @@ class BillingAdmin(UnfoldAdmin[M], Generic[M]):
     list_per_page = 50
     list_max_show_all = 0
     list_disable_select_all = True
+    compressed_fields = False
     ordering: ClassVar[tuple[str | Combinable, ...]] = ("-created_at", "-id")
-    sortable_by: ClassVar[tuple[str, ...]] = ("created_at",)
+    sortable_by: ClassVar[tuple[str, ...]] = ("created",)
     search_fields: ClassVar[tuple[str, ...]] = ("pk",)
     search_help_text = "Exact matches only: our id, a provider's id, an organization's id or e-mail"
     change_form_outer_after_template = "admin/billing/panels.html"
     remote_ids: tuple[str, ...] = ()
     exact_fields: tuple[str, ...] = ()
+    uuid_fields: tuple[str, ...] = ()
     list_defer: tuple[str, ...] = ()
+
+    @column("Created", ordering="created_at")
+    def created(self, obj: Any) -> str:
+        return moment(obj.created_at)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
         queryset = super().get_queryset(request)
@@ -120,7 +127,8 @@ class BillingAdmin(UnfoldAdmin[M], Generic[M]):
     def search_lookups(self, term: str) -> Iterator[Q]:
         """Yield the lookups for `term`, each answered by an index."""
         if identifier := _as_uuid(term):
-            yield Q(pk=identifier)
+            for name in ("pk", *self.uuid_fields):
+                yield Q(**{name: identifier})
         yield from self._organization_lookups(term)
         remote = Q(provider__in=list(conf.providers), mode__in=[mode.value for mode in Mode])
         for name in self.remote_ids:
@@ -154,7 +162,8 @@ class BillingAdmin(UnfoldAdmin[M], Generic[M]):
         form_url: str = "",
         obj: M | None = None,
     ) -> HttpResponse:
-        context["panels"] = self.panels(obj) if obj is not None else []
+        panels = self.panels(obj) if obj is not None else []
+        context["panels"] = [panel for panel in panels if panel.is_shown]
         return super().render_change_form(request, context, add, change, form_url, obj)
 
 

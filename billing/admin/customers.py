@@ -26,7 +26,7 @@ class CustomerAdmin(ReadOnlyAdmin[Customer]):
         "provider",
         "mode",
         "provider_customer_id",
-        "created_at",
+        "created",
     )
     list_select_related = ("organization",)
     list_defer = ("provider_data",)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.core.exceptions import ValidationError
 from unfold.widgets import (
+    UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanWidget,
@@ -37,7 +38,10 @@ class MoneyField(forms.DecimalField):
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("min_value", Decimal(0))
         kwargs.setdefault("max_value", LARGEST_AMOUNT)
-        kwargs.setdefault("widget", UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal"}))
+        kwargs.setdefault(
+            "widget",
+            UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "style": "min-width: 7rem"}),
+        )
         super().__init__(**kwargs)
 
     @staticmethod
@@ -53,7 +57,10 @@ class CurrencyField(forms.CharField):
     """Three letters, stored in capitals (ISO 4217)."""
 
     def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("widget", UnfoldAdminTextInputWidget(attrs={"placeholder": "USD"}))
+        kwargs.setdefault(
+            "widget",
+            UnfoldAdminTextInputWidget(attrs={"placeholder": "USD", "style": "min-width: 5rem"}),
+        )
         super().__init__(min_length=3, max_length=3, **kwargs)
 
     def clean(self, value: Any) -> str:
@@ -130,6 +137,7 @@ class PlanForm(PlanModelForm):
             "is_popular",
             "sort_order",
         )
+        widgets = {"description": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
 
 
 class PriceForm(PriceModelForm):
@@ -144,6 +152,10 @@ class PriceForm(PriceModelForm):
     class Meta:
         model = Price
         fields = ("interval", "currency", "tax_behavior")
+        widgets = {
+            "interval": UnfoldAdminSelectWidget(attrs={"style": "min-width: 8rem"}),
+            "tax_behavior": UnfoldAdminSelectWidget(attrs={"style": "min-width: 9rem"}),
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -10,7 +10,7 @@ from billing.models import StateChange
 @admin.register(StateChange)
 class StateChangeAdmin(ReadOnlyAdmin[StateChange]):
     list_display = (
-        "created_at",
+        "created",
         "object_link",
         "from_state",
         "to_state",
@@ -22,8 +22,8 @@ class StateChangeAdmin(ReadOnlyAdmin[StateChange]):
     )
     list_select_related = ("organization",)
     list_defer = ("detail",)
-    exact_fields = ("event_id", "object_id")
-    search_help_text = "Exact matches only: our id, an organization's id or e-mail"
+    uuid_fields = ("event_id",)
+    search_help_text = "Exact matches only: our ids of row or event, an organization's id or e-mail"
     fields = (
         ("object_link", "organization_link"),
         ("from_state", "to_state"),

@@ -29,8 +29,8 @@ class InvoiceAdmin(ReadOnlyAdmin[Invoice]):
         "due",
         "organization_link",
         "provider",
-        "paid_at",
-        "created_at",
+        "paid_time",
+        "created",
     )
     list_select_related = ("organization",)
     list_filter = ("status", ProviderFilter)
@@ -106,9 +106,13 @@ class InvoiceAdmin(ReadOnlyAdmin[Invoice]):
     def due(self, obj: Invoice) -> str:
         return money(obj.amount_due_minor, obj.currency)
 
-    @column("Paid")
+    @column("Amount paid")
     def paid(self, obj: Invoice) -> str:
         return money(obj.amount_paid_minor, obj.currency)
+
+    @column("Paid")
+    def paid_time(self, obj: Invoice) -> str:
+        return moment(obj.paid_at)
 
     @column("Organization")
     def organization_link(self, obj: Invoice) -> str:

@@ -18,7 +18,7 @@ class OperationAdmin(ReadOnlyAdmin[Operation]):
         "subject_link",
         "error_code",
         "organization_link",
-        "created_at",
+        "created",
     )
     list_select_related = ("organization",)
     list_filter = (UnsettledFilter,)

@@ -13,7 +13,7 @@ from billing.models import BillingAccount, Membership, Organization
 
 
 class OrganizationAdmin(BillingAdmin[Organization]):
-    list_display = ("name", "created_at")
+    list_display = ("name", "created")
     ordering = ("-id",)
     sortable_by = ()
     search_help_text = "Exact matches only: our id, or the e-mail of the billing account"

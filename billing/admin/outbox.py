@@ -4,7 +4,7 @@ from django.contrib import admin
 
 from billing.admin.base import ReadOnlyAdmin, column
 from billing.admin.filters import UndeliveredFilter
-from billing.admin.panels import Panel, badge, json_panel
+from billing.admin.panels import Panel, badge, json_panel, moment
 from billing.models import OutboxMessage
 from billing.payloads import clean
 
@@ -16,8 +16,8 @@ class OutboxMessageAdmin(ReadOnlyAdmin[OutboxMessage]):
         "dedupe_key",
         "state_badge",
         "attempts",
-        "next_attempt_at",
-        "created_at",
+        "next_attempt",
+        "created",
     )
     list_filter = (UndeliveredFilter,)
     list_defer = ("payload", "error_message")
@@ -33,6 +33,10 @@ class OutboxMessageAdmin(ReadOnlyAdmin[OutboxMessage]):
     @column("State")
     def state_badge(self, obj: OutboxMessage) -> str:
         return badge(obj.state)
+
+    @column("Next attempt")
+    def next_attempt(self, obj: OutboxMessage) -> str:
+        return moment(obj.next_attempt_at)
 
     def panels(self, obj: OutboxMessage) -> list[Panel]:
         shown = [json_panel("Payload", obj.payload)]

@@ -53,6 +53,11 @@ class Panel:
     text: str = ""
 
     @property
+    def is_shown(self) -> bool:
+        """Whether it says anything: an empty table does, an empty text does not."""
+        return bool(self.headers or self.text)
+
+    @property
     def table(self) -> dict[str, object]:
         """The table as unfold's component takes it."""
         return {"headers": self.headers, "rows": self.rows}
@@ -80,8 +85,8 @@ def change_url(app_label: str, model_name: str, pk: object) -> str:
 
 
 def money(minor: int | None, currency: str) -> str:
-    """'29.99 USD'; '-' when there is no amount."""
-    return "-" if minor is None else str(Money(minor, currency))
+    """'29.99 USD', on one line; '-' when there is no amount."""
+    return "-" if minor is None else _unbroken(str(Money(minor, currency)))
 
 
 def badge(value: str) -> str:
@@ -93,8 +98,8 @@ def badge(value: str) -> str:
 
 
 def moment(value: Any) -> str:
-    """A time to the second, in the current time zone."""
-    return "-" if value is None else date_format(localtime(value), "Y-m-d H:i:s")
+    """A time to the second, in the current time zone, on one line."""
+    return "-" if value is None else _unbroken(date_format(localtime(value), "Y-m-d H:i:s"))
 
 
 def pretty(value: Any) -> str:
@@ -103,7 +108,8 @@ def pretty(value: Any) -> str:
 
 
 def json_panel(title: str, value: Any) -> Panel:
-    return Panel(title=title, text=pretty(value))
+    """JSON as text; a panel without any is not shown."""
+    return Panel(title=title, text=pretty(value) if value else "")
 
 
 def timeline(changes: Iterable[StateChange], *, title: str = "Timeline") -> Panel:
@@ -178,6 +184,10 @@ def invoices_table(invoices: Iterable[Invoice]) -> Panel:
     ]
     headers = ("Created", "Invoice", "Status", "Total", "Due", "Paid")
     return Panel(title="Newest invoices", headers=headers, rows=rows)
+
+
+def _unbroken(text: str) -> str:
+    return format_html('<span class="whitespace-nowrap">{}</span>', text)
 
 
 def _changed_object(change: StateChange) -> str:

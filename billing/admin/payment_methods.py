@@ -24,7 +24,7 @@ class PaymentMethodAdmin(ReadOnlyAdmin[PaymentMethod]):
         "expiry",
         "default",
         "is_active",
-        "created_at",
+        "created",
     )
     list_select_related = ("organization", "customer")
     list_defer = ("provider_data", "customer__provider_data")

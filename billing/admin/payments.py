@@ -10,6 +10,7 @@ from billing.admin.panels import (
     events_about,
     json_panel,
     link,
+    moment,
     money,
     operations_of,
     timeline_of,
@@ -26,8 +27,8 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
         "organization_link",
         "invoice_link",
         "provider",
-        "paid_at",
-        "created_at",
+        "paid_time",
+        "created",
     )
     list_select_related = ("organization", "invoice")
     list_filter = ("status", ProviderFilter)
@@ -69,6 +70,10 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
     @column("Status")
     def status_badge(self, obj: Payment) -> str:
         return badge(obj.status)
+
+    @column("Paid")
+    def paid_time(self, obj: Payment) -> str:
+        return moment(obj.paid_at)
 
     @column("Organization")
     def organization_link(self, obj: Payment) -> str:

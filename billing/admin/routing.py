@@ -12,7 +12,7 @@ from billing.models import RoutingDecision, RuleSet
 
 @admin.register(RuleSet)
 class RuleSetAdmin(ReadOnlyAdmin[RuleSet]):
-    list_display = ("version", "is_active", "note", "created_at")
+    list_display = ("version", "is_active", "note", "created")
     ordering = ("-version",)
     sortable_by = ("version",)
     search_fields = ()
@@ -31,7 +31,7 @@ class RoutingDecisionAdmin(ReadOnlyAdmin[RoutingDecision]):
         "country",
         "transaction_type",
         "organization_link",
-        "created_at",
+        "created",
     )
     list_select_related = ("organization",)
     list_defer = ("evidence", "rules")

@@ -12,6 +12,7 @@ from billing.admin.panels import (
     invoices_table,
     json_panel,
     link,
+    moment,
     operations_of,
     timeline_of,
 )
@@ -27,14 +28,14 @@ class SubscriptionAdmin(ReadOnlyAdmin[Subscription]):
         "organization_link",
         "provider",
         "billing_interval",
-        "current_period_end",
+        "period_end",
         "cancel_at_period_end",
-        "created_at",
+        "created",
     )
     list_select_related = ("organization", "plan")
     list_filter = ("status", ProviderFilter, RenewalFilter)
     list_defer = ("provider_data", "usage_data", "metadata", "next_action")
-    sortable_by = ("created_at", "current_period_end")
+    sortable_by = ("created", "period_end")
     remote_ids = ("provider_subscription_id",)
     fieldsets = (
         (
@@ -78,6 +79,10 @@ class SubscriptionAdmin(ReadOnlyAdmin[Subscription]):
         ),
     )
 
+    @column("Period ends", ordering="current_period_end")
+    def period_end(self, obj: Subscription) -> str:
+        return moment(obj.current_period_end)
+
     @column("Plan")
     def plan_column(self, obj: Subscription) -> str:
         return str(obj.plan or "Unmapped plan")
@@ -115,6 +120,7 @@ class SubscriptionAdmin(ReadOnlyAdmin[Subscription]):
             operations_of(obj),
             events_about(obj.provider, obj.mode, obj.provider_subscription_id),
             json_panel("Waiting for the customer", obj.next_action),
-            json_panel("Usage and metadata", {"usage": obj.usage_data, "metadata": obj.metadata}),
+            json_panel("Usage", obj.usage_data),
+            json_panel("Metadata", obj.metadata),
             json_panel("As the provider reports it", obj.provider_data),
         ]

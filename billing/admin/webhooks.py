@@ -10,7 +10,15 @@ from billing.admin.actions import confirm, replay, replay_events
 from billing.admin.base import ReadOnlyAdmin, button, column, may_change
 from billing.admin.dashboard import event_cards
 from billing.admin.filters import ProviderFilter
-from billing.admin.panels import NEWEST_CHANGES, Panel, badge, json_panel, pretty, timeline
+from billing.admin.panels import (
+    NEWEST_CHANGES,
+    Panel,
+    badge,
+    json_panel,
+    moment,
+    pretty,
+    timeline,
+)
 from billing.errors import InvalidPayload
 from billing.models import StateChange, WebhookEvent
 from billing.payloads import clean
@@ -23,7 +31,7 @@ class WebhookEventAdmin(ReadOnlyAdmin[WebhookEvent]):
         "state_badge",
         "provider",
         "object_column",
-        "received_at",
+        "received",
         "age",
         "attempts",
     )
@@ -31,7 +39,7 @@ class WebhookEventAdmin(ReadOnlyAdmin[WebhookEvent]):
     list_defer = ("body", "headers", "error_message")
     list_before_template = "admin/billing/cards.html"
     ordering = ("-received_at", "-id")
-    sortable_by = ("received_at",)
+    sortable_by = ("received",)
     remote_ids = ("provider_event_id",)
     exact_fields = ("object_id",)
     search_help_text = "Exact matches only: our id, the provider's event id or its object's id"
@@ -63,6 +71,10 @@ class WebhookEventAdmin(ReadOnlyAdmin[WebhookEvent]):
     @column("Object")
     def object_column(self, obj: WebhookEvent) -> str:
         return obj.object_id or "-"
+
+    @column("Received", ordering="received_at")
+    def received(self, obj: WebhookEvent) -> str:
+        return moment(obj.received_at)
 
     @column("Age")
     def age(self, obj: WebhookEvent) -> str:
