@@ -180,7 +180,7 @@ def invoice(source: JSON, *, as_of: datetime) -> InvoiceData:
         tax_minor=_tax(source),
         subscription_id=remote_id(subscription_of(source)) or None,
         number=text(source.get("number")),
-        payment_state=_SETTLED.get(status) if status in _SETTLED else _collection(intent),
+        payment_state=_payment_state(status, source, intent),
         payment_id=remote_id(intent) or _payment_id(source) or None,
         payment_method_id=remote_id(
             intent.get("payment_method") or source.get("default_payment_method")
@@ -302,8 +302,19 @@ def _payment_id(source: JSON) -> str:
     return next(filter(None, found), "")
 
 
+def _payment_state(status: InvoiceStatus | None, source: JSON, intent: JSON) -> PaymentState | None:
+    """Payloads carry no intent; there an invoice that is open after an attempt was not paid by it,
+    whichever event's payload it is."""
+    if status in _SETTLED:
+        return _SETTLED[status]
+    if intent or status is not InvoiceStatus.OPEN:
+        return _collection(intent)
+    was_tried = source.get("attempted") is True or (whole(source.get("attempt_count")) or 0) > 0
+    return PaymentState.FAILED if was_tried else PaymentState.NONE
+
+
 def _collection(intent: JSON) -> PaymentState | None:
-    """None when the intent is not at hand: an open invoice does not say how collecting goes."""
+    """How collecting goes, by the expanded intent; None when it is not at hand."""
     if not intent:
         return None
     status = _payment_status(intent)

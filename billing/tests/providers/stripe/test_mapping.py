@@ -250,8 +250,18 @@ class TestInvoice:
         assert (data.currency, data.total_minor, data.amount_due_minor) == ("USD", 2990, 2990)
         assert data.subscription_id == life.subscription_id
         assert data.payment_id == life.payment_id
-        assert data.payment_state is None
+        assert data.payment_state is PaymentState.NONE
         assert data.number == "LIFE1-0001"
+
+    @pytest.mark.parametrize(
+        "changes",
+        [{"attempted": True}, {"attempt_count": 1}, {"attempted": None, "attempt_count": 2}],
+    )
+    def test_open_after_an_attempt(self, life: StripeLife, changes: dict[str, Any]) -> None:
+        assert invoice(life, **changes).payment_state is PaymentState.FAILED
+
+    def test_no_attempt_is_told_of_an_unknown_status(self, life: StripeLife) -> None:
+        assert invoice(life, status="melted", attempted=True).payment_state is None
 
     def test_paid_owes_nothing(self, life: StripeLife) -> None:
         life.pay()
