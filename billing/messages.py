@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 _TEXTS: dict[str, Promise] = {
     # The request
     "validation_error": _("Some fields are not right. See the errors and send it again."),
+    "bad_request": _("The request is not one that we can read. Correct it and send it again."),
     "parse_error": _("The body is not valid JSON in UTF-8. Correct it and send it again."),
     "unsupported_media_type": _("Send the body as application/json in UTF-8."),
     "not_acceptable": _("This API answers in application/json only. Change the Accept header."),

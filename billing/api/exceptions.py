@@ -30,6 +30,7 @@ from billing.errors import (
 )
 from billing.logs import request_id
 from billing.messages import text_for
+from billing.payloads import clean
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +110,7 @@ def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler400: a problem document under /api/."""
     if not request.path.startswith(API_PREFIX):
         return defaults.bad_request(request, exception)
-    return problem_response(request, drf.ParseError())
+    return problem_response(request, drf.ParseError(code="bad_request"))
 
 
 def handler403(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -145,7 +146,7 @@ def _problem(exc: Exception) -> Problem:
     if isinstance(exc, RequestDataTooBig):
         return Problem(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE, code="request_too_large")
     if isinstance(exc, SuspiciousOperation):
-        return Problem(status=HTTPStatus.BAD_REQUEST, code="parse_error")
+        return Problem(status=HTTPStatus.BAD_REQUEST, code="bad_request")
     if isinstance(exc, DatabaseFailure):
         logger.error("api.database_failed", exc_info=exc)
         return Problem(
@@ -219,7 +220,7 @@ def _field_errors(detail: Any, path: str = "") -> Iterator[dict[str, str]]:
             yield from _field_errors(inner, f"{path}.{index}" if is_nested and path else path)
     else:
         yield {
-            "field": path,
+            "field": clean(path),
             "code": str(getattr(detail, "code", None) or "invalid"),
-            "detail": str(detail),
+            "detail": clean(str(detail)),
         }

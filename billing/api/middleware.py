@@ -69,8 +69,14 @@ class CardNumberMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not _is_exempt(request.path) and (refusal := _refusal(request)):
-            return problem_response(request, refusal)
+            return _unlogged(problem_response(request, refusal))
         return self.get_response(request)
+
+
+def _unlogged(response: HttpResponse) -> HttpResponse:
+    """Keep Django from logging the path and the request, which may be what was refused."""
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
 
 
 def _is_exempt(path: str) -> bool:

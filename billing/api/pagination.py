@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError as FieldValidationError
 from django.db.models import Model, Q
+from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -127,7 +128,9 @@ def _decode(cursor: str, length: int) -> tuple[bool, list[str]]:
 
 
 def _invalid_cursor() -> ValidationError:
-    return ValidationError({_CURSOR: ["This is not a cursor of this list."]}, code="invalid_cursor")
+    return ValidationError(
+        {_CURSOR: [_("This is not a cursor of this list.")]}, code="invalid_cursor"
+    )
 
 
 def _parameter(name: str, description: str, kind: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from datetime import UTC
 from typing import Any
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field, inline_serializer
 from rest_framework import serializers
 
@@ -64,7 +65,9 @@ class StrictSerializer(serializers.Serializer[Any]):
         known = {name for name, field in self.fields.items() if not field.read_only}
         unknown = sorted(str(name)[:100] for name in data if name not in known)
         if unknown:
-            error = serializers.ErrorDetail("This field is not accepted.", code="unknown_field")
+            error = serializers.ErrorDetail(
+                str(_("This field is not accepted.")), code="unknown_field"
+            )
             raise serializers.ValidationError({name: [error] for name in unknown})
 
 
@@ -80,7 +83,7 @@ class RowSerializer(serializers.ModelSerializer[Any]):
 class TokenField(serializers.CharField):
     """What the provider's code in the browser made of a card: printable ASCII without spaces."""
 
-    default_error_messages = {"token": "This is not a token."}
+    default_error_messages = {"token": _("This is not a token.")}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=255, write_only=True, **kwargs)
@@ -106,5 +109,7 @@ class BillingAddressSerializer(StrictSerializer):
 
     def validate_country(self, value: str) -> str:
         if not countries.is_country(value.upper()):
-            raise serializers.ValidationError("This is not a country code.", code="invalid_country")
+            raise serializers.ValidationError(
+                _("This is not a country code."), code="invalid_country"
+            )
         return value.upper()

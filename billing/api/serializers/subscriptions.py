@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.fields import empty
@@ -27,7 +28,7 @@ _INTERVALS = choices(BillingInterval)
 class PlanField(serializers.CharField):
     """A plan on sale, by slug or id."""
 
-    default_error_messages = {"does_not_exist": "There is no such plan."}
+    default_error_messages = {"does_not_exist": _("There is no such plan.")}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(max_length=64, help_text="Slug or id of a plan", **kwargs)
@@ -46,7 +47,7 @@ class PlanField(serializers.CharField):
 class PaymentMethodField(serializers.UUIDField):
     """A payment method that the organization in the context can be charged with."""
 
-    default_error_messages = {"does_not_exist": "There is no such payment method."}
+    default_error_messages = {"does_not_exist": _("There is no such payment method.")}
 
     def to_internal_value(self, data: Any) -> Any:
         identity = super().to_internal_value(data)
@@ -66,8 +67,8 @@ class MetadataField(serializers.DictField):
     """Up to 50 texts of the client's own, each up to 500 characters, keys up to 40."""
 
     default_error_messages = {
-        "too_many": "At most 50 entries.",
-        "bad_key": "Keys are 1 to 40 printable characters.",
+        "too_many": _("At most 50 entries."),
+        "bad_key": _("Keys are 1 to 40 printable characters."),
     }
 
     def __init__(self, **kwargs: Any) -> None:
@@ -99,7 +100,9 @@ class SubscriptionCreateSerializer(StrictSerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "payment_method" in attrs and "payment_method_token" in attrs:
-            error = serializers.ErrorDetail("Send this or payment_method.", code="exclusive")
+            error = serializers.ErrorDetail(
+                str(_("Send this or payment_method.")), code="exclusive"
+            )
             raise serializers.ValidationError({"payment_method_token": [error]})
         return attrs
 

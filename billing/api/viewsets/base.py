@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
+from django.utils.translation import gettext_lazy as _
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework import exceptions, viewsets
 from rest_framework.permissions import BasePermission
@@ -86,5 +87,5 @@ class OrganizationViewSet(BillingViewSet[M]):
         if text is None:
             return default
         if text not in ("true", "false"):
-            raise exceptions.ValidationError({name: ["Send true or false."]})
+            raise exceptions.ValidationError({name: [_("Send true or false.")]})
         return text == "true"
