@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from contextvars import ContextVar
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -105,8 +106,8 @@ def _masked(value: Any, depth: int = 0) -> Any:
         return mask(value)
     if isinstance(value, bool) or value is None:
         return value
-    if isinstance(value, int | float):
-        text = str(value)
+    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
+        text = f"{value:.0f}"  # a float with decimals is a duration: they would pass for a card
         masked = mask(text)
         return value if masked == text else masked
     if isinstance(value, dict | list | tuple | set | frozenset):
@@ -124,10 +125,10 @@ def _masked_container(value: Any, depth: int) -> Any:
 
 def _plain(value: Any, depth: int = 0) -> object:
     """Return what JSON can hold; other objects by their class, since str() may query or leak."""
-    if isinstance(value, str | bool | int | None):
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, str | bool | int | float | None):
         return _masked(str(value) if isinstance(value, str) else value)
-    if isinstance(value, float):
-        return value if value == value and abs(value) != float("inf") else str(value)
     if isinstance(value, _READABLE):
         return mask(str(value))
     if depth < _MAX_DEPTH and isinstance(value, dict):
