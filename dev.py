@@ -338,7 +338,7 @@ def lint(_: list[str]) -> int:
         [str(BIN / "ruff"), "format", "--check", "."],
         [str(BIN / "ruff"), "check", "."],
         [str(BIN / "mypy")],
-        [str(BIN / "lint-imports"), "--no-cache"],
+        [str(BIN / "lint-imports"), "--no-cache", "--no-logo"],
         [*manage, "check"],
         [*manage, "makemigrations", "--check", "--dry-run"],
         [*manage, "spectacular", "--validate", "--fail-on-warn", "--file", os.devnull],
