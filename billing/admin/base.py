@@ -16,7 +16,7 @@ from django.db.models.expressions import Combinable
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import action, display
 
-from billing.admin.panels import Panel, moment
+from billing.admin.panels import Panel, minute
 from billing.conf import conf
 from billing.enums import Mode
 from billing.models import BillingAccount, Customer
@@ -102,7 +102,7 @@ class BillingAdmin(UnfoldAdmin[M], Generic[M]):
 
     @column("Created", ordering="created_at")
     def created(self, obj: Any) -> str:
-        return moment(obj.created_at)
+        return minute(obj.created_at)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[M]:
         queryset = super().get_queryset(request)

@@ -11,6 +11,7 @@ from billing.admin.panels import (
     events_about,
     json_panel,
     link,
+    minute,
     moment,
     money,
     operations_of,
@@ -112,7 +113,7 @@ class InvoiceAdmin(ReadOnlyAdmin[Invoice]):
 
     @column("Paid")
     def paid_time(self, obj: Invoice) -> str:
-        return moment(obj.paid_at)
+        return minute(obj.paid_at)
 
     @column("Organization")
     def organization_link(self, obj: Invoice) -> str:

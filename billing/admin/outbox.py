@@ -4,7 +4,7 @@ from django.contrib import admin
 
 from billing.admin.base import ReadOnlyAdmin, column
 from billing.admin.filters import UndeliveredFilter
-from billing.admin.panels import Panel, badge, json_panel, moment
+from billing.admin.panels import Panel, badge, json_panel, minute
 from billing.models import OutboxMessage
 from billing.payloads import clean
 
@@ -36,7 +36,7 @@ class OutboxMessageAdmin(ReadOnlyAdmin[OutboxMessage]):
 
     @column("Next attempt")
     def next_attempt(self, obj: OutboxMessage) -> str:
-        return moment(obj.next_attempt_at)
+        return minute(obj.next_attempt_at)
 
     def panels(self, obj: OutboxMessage) -> list[Panel]:
         shown = [json_panel("Payload", obj.payload)]

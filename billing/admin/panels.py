@@ -102,6 +102,11 @@ def moment(value: Any) -> str:
     return "-" if value is None else _unbroken(date_format(localtime(value), "Y-m-d H:i:s"))
 
 
+def minute(value: Any) -> str:
+    """A time to the minute: what the width of a list allows."""
+    return "-" if value is None else _unbroken(date_format(localtime(value), "Y-m-d H:i"))
+
+
 def pretty(value: Any) -> str:
     """JSON for people. What no database column holds is replaced, so NUL reaches no browser."""
     return json.dumps(clean(value), indent=2, ensure_ascii=False, default=str)

@@ -10,7 +10,7 @@ from billing.admin.panels import (
     events_about,
     json_panel,
     link,
-    moment,
+    minute,
     money,
     operations_of,
     timeline_of,
@@ -73,7 +73,7 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
 
     @column("Paid")
     def paid_time(self, obj: Payment) -> str:
-        return moment(obj.paid_at)
+        return minute(obj.paid_at)
 
     @column("Organization")
     def organization_link(self, obj: Payment) -> str:

@@ -12,7 +12,7 @@ from billing.admin.panels import (
     invoices_table,
     json_panel,
     link,
-    moment,
+    minute,
     operations_of,
     timeline_of,
 )
@@ -35,7 +35,6 @@ class SubscriptionAdmin(ReadOnlyAdmin[Subscription]):
     list_select_related = ("organization", "plan")
     list_filter = ("status", ProviderFilter, RenewalFilter)
     list_defer = ("provider_data", "usage_data", "metadata", "next_action")
-    sortable_by = ("created", "period_end")
     remote_ids = ("provider_subscription_id",)
     fieldsets = (
         (
@@ -79,15 +78,15 @@ class SubscriptionAdmin(ReadOnlyAdmin[Subscription]):
         ),
     )
 
-    @column("Period ends", ordering="current_period_end")
+    @column("Period ends")
     def period_end(self, obj: Subscription) -> str:
-        return moment(obj.current_period_end)
+        return minute(obj.current_period_end)
 
     @column("Plan")
     def plan_column(self, obj: Subscription) -> str:
         return str(obj.plan or "Unmapped plan")
 
-    @column("Status", ordering="status")
+    @column("Status")
     def status_badge(self, obj: Subscription) -> str:
         return badge(obj.status)
 

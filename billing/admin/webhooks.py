@@ -15,7 +15,7 @@ from billing.admin.panels import (
     Panel,
     badge,
     json_panel,
-    moment,
+    minute,
     pretty,
     timeline,
 )
@@ -74,7 +74,7 @@ class WebhookEventAdmin(ReadOnlyAdmin[WebhookEvent]):
 
     @column("Received", ordering="received_at")
     def received(self, obj: WebhookEvent) -> str:
-        return moment(obj.received_at)
+        return minute(obj.received_at)
 
     @column("Age")
     def age(self, obj: WebhookEvent) -> str:
