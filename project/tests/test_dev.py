@@ -1,6 +1,7 @@
 """dev.py: the parts alone, and the supervisor as a process over a toy project."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -54,6 +55,17 @@ class TestEnvironment:
         values = dev.embedded_environment(str(tmp_path))
         assert not {"DATABASE_URL", "REDIS_URL", "STRIPE_TEST_KEY", "ENVIRONMENT"} & set(values)
         assert values["QUEUE_DIR"].startswith(str(tmp_path))
+
+
+def test_every_setting_stands_in_the_example() -> None:
+    code = "".join(
+        (ROOT / "project" / name).read_text() for name in ("settings.py", "providers.py")
+    )
+    read = set(re.findall(r'env[.a-z_]*\(\s*"([A-Z_]+)"', code))
+    listed = re.findall(r"^#?([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    assert read
+    assert read <= set(listed)
+    assert len(listed) == len(set(listed))
 
 
 class TestSetup:
