@@ -326,8 +326,8 @@ def _answers(port: int) -> bool:
 def test(arguments: list[str]) -> int:
     """run the tests that need no service; more arguments go to pytest"""
     setup(DEVELOPMENT)
-    command = [PYTHON, "-m", "pytest", "-n", PARALLEL_TESTS, "-m", "not postgres", *arguments]
-    return _embedded(command)
+    options = ["-n", PARALLEL_TESTS, "--dist", "worksteal", "-m", "not postgres"]
+    return _embedded([PYTHON, "-m", "pytest", *options, *arguments])
 
 
 def lint(_: list[str]) -> int:
