@@ -132,12 +132,13 @@ class StripeLife:
         ]
 
     def pay(self) -> list[LifeEvent]:
-        """The open invoice is paid; the subscription becomes active."""
+        """The open invoice is paid; the subscription becomes active and keeps the card."""
         self._pass(self._pay_seconds)
-        before = self._subscription["status"]
+        names = ("status", "default_payment_method")
+        previous = {name: self._subscription[name] for name in names}
         events = self._collect()
         self._subscription["status"] = "active"
-        previous = {"status": before}
+        self._subscription["default_payment_method"] = self.payment_method_id
         return [
             *events,
             self._event("customer.subscription.updated", self._subscription, previous),

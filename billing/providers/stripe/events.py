@@ -173,6 +173,13 @@ def object_of(payload: JSON) -> JSON | None:
     return found if isinstance(found, Mapping) else None
 
 
+def former_customer(payload: JSON) -> object:
+    """Return the customer that the event took off its object: a detached payment method's."""
+    data = payload.get("data")
+    previous = data.get("previous_attributes") if isinstance(data, Mapping) else None
+    return id_of(previous.get("customer")) if isinstance(previous, Mapping) else None
+
+
 def id_of(value: object) -> object:
     """Return the id of what may be expanded: Stripe puts text or the whole object there."""
     return value.get("id") if isinstance(value, Mapping) else value
@@ -198,9 +205,12 @@ def _ids(event_type: str, kind: EventKind, payload: JSON) -> tuple[str, str, str
     object_id = require_text(id_of(target.get("invoice" if is_link else "id")), "the object's id")
     if kind is EventKind.CUSTOMER:
         return object_id, object_id, ""
-    customer_id = _optional_text(id_of(target.get("customer")), "customer")
+    owner = id_of(target.get("customer")) or former_customer(payload)
+    customer_id = _optional_text(owner, "customer")
     parent_id = customer_id
-    if kind is EventKind.INVOICE:
+    if is_link:
+        parent_id = object_id  # it names neither owner nor subscription: the invoice's row wakes it
+    elif kind is EventKind.INVOICE:
         parent_id = _optional_text(subscription_of(target), "subscription") or customer_id
     return object_id, customer_id, parent_id
 

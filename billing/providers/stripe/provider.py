@@ -19,7 +19,7 @@ from billing.providers.base import (
 )
 from billing.providers.stripe import events, mapping, signatures
 from billing.providers.stripe.client import StripeClient
-from billing.providers.stripe.values import Incomplete
+from billing.providers.stripe.values import Incomplete, text
 from billing.providers.types import (
     JSON,
     ClientConfig,
@@ -115,7 +115,7 @@ class StripeProvider(
         if source is None or source.get("object") not in _OBJECTS[kind]:
             return None
         try:
-            return _told(_MAPPERS[kind](source, as_of=event.occurred_at), event)
+            return _told(_MAPPERS[kind](source, as_of=event.occurred_at), event, payload)
         except Incomplete:
             return None
 
@@ -170,10 +170,12 @@ _COLLECTION = {
 }
 
 
-def _told(data: ObjectData, event: ProviderEvent) -> ObjectData:
-    """Add what only the event's type tells: its object is a copy that was made before."""
+def _told(data: ObjectData, event: ProviderEvent, payload: JSON) -> ObjectData:
+    """Add what only the event tells, by its type or by what it changed."""
     if isinstance(data, CustomerData) and event.type == "customer.deleted":
         return replace(data, is_deleted=True)
+    if isinstance(data, PaymentMethodData) and data.customer_id is None:
+        return replace(data, customer_id=text(events.former_customer(payload)) or None)
     if isinstance(data, InvoiceData):
         return _told_invoice(data, event.type)
     if isinstance(data, PaymentData):

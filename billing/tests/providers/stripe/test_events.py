@@ -93,7 +93,7 @@ class TestParse:
             (
                 "invoice_payment.paid",
                 {"id": "inpay_1", "invoice": "in_1"},
-                (EventKind.INVOICE, "in_1", "", ""),
+                (EventKind.INVOICE, "in_1", "", "in_1"),
             ),
             (
                 "payment_method.detached",
@@ -117,6 +117,14 @@ class TestParse:
     ) -> None:
         event = events.parse(body(event_type, source))
         assert (event.kind, event.object_id, event.customer_id, event.parent_id) == expected
+
+    def test_a_detached_method_names_whom_it_was_taken_from(self) -> None:
+        source = {"id": "pm_1", "object": "payment_method", "customer": None}
+        before = {"customer": "cus_1"}
+        payload = json.loads(body("payment_method.detached", source))
+        payload["data"]["previous_attributes"] = before
+        event = events.parse(json.dumps(payload).encode())
+        assert (event.customer_id, event.parent_id) == ("cus_1", "cus_1")
 
     def test_live_mode_and_another_version(self) -> None:
         event = events.parse(body(livemode=True, api_version="2024-06-20"))

@@ -135,7 +135,9 @@ class TestWebhooks:
 
     def test_a_detached_method_is_not_active(self, life: StripeLife) -> None:
         (event,) = life.detach()
-        assert told(event).is_active is False  # type: ignore[union-attr]
+        data = told(event)
+        assert isinstance(data, PaymentMethodData)
+        assert (data.is_active, data.customer_id) == (False, life.customer_id)
 
     def test_the_type_tells_how_collecting_goes(self, life: StripeLife) -> None:
         life.start_renewal()
