@@ -106,6 +106,11 @@ def problem_response(request: HttpRequest, exc: Exception) -> HttpResponse:
     )
 
 
+def unknown_path(request: HttpRequest) -> HttpResponse:
+    """A view for every path that is no other's."""
+    return problem_response(request, drf.NotFound())
+
+
 def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's handler400: a problem document under /api/."""
     if not request.path.startswith(API_PREFIX):

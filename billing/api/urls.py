@@ -1,7 +1,9 @@
 """Paths of the API, for /api/v1/billing/. Each answers with and without a final slash."""
 
+from django.urls import re_path
 from rest_framework.routers import SimpleRouter
 
+from billing.api.exceptions import unknown_path
 from billing.api.viewsets.invoices import InvoiceViewSet
 from billing.api.viewsets.payment_methods import PaymentMethodViewSet
 from billing.api.viewsets.plans import PlanViewSet
@@ -22,4 +24,5 @@ router.register("subscriptions", SubscriptionViewSet, basename="billing-subscrip
 router.register("payment-methods", PaymentMethodViewSet, basename="billing-payment-method")
 router.register("invoices", InvoiceViewSet, basename="billing-invoice")
 
-urlpatterns = router.urls
+# Last, so that an unknown path under the prefix is a problem document in development as well.
+urlpatterns = [*router.urls, re_path("", unknown_path)]

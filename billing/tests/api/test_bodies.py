@@ -149,6 +149,13 @@ def test_djangos_own_pages_under_the_api(rf: Any) -> None:
     assert json.loads(handler404(rf.get("/api/x"), Exception()).content)["code"] == "not_found"
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_an_unknown_path(method: str) -> None:
+    for path in ("/", "/nothing", "/plans/a/b", "/subscriptions//timeline"):
+        answer = client_of().generic(method, f"{PREFIX}{path}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
+
+
 def test_pages_that_the_door_is_not_for(sandbox: Any) -> None:
     assert resolve("/healthz").func.__name__ == "healthz"
     assert Client().get("/healthz").json() == {"status": "ok"}
