@@ -112,6 +112,8 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
 
+LOGIN_REDIRECT_URL = "/admin/"
+
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
 WHITENOISE_USE_FINDERS = DEBUG
@@ -248,7 +250,10 @@ LOGGING = {
         # The SDK writes two lines per call; ours are written by billing.registry.
         "stripe": {"level": "WARNING"},
     },
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="WARNING" if DEVELOPMENT else "INFO")},
+    "root": {
+        "handlers": ["console"],
+        "level": env.str("LOG_LEVEL", default="WARNING" if DEVELOPMENT else "INFO"),
+    },
 }
 
 UNFOLD = {
@@ -258,4 +263,6 @@ UNFOLD = {
     "SITE_SYMBOL": "payments",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "billing.admin.dashboard.dashboard_callback",
+    "SIDEBAR": {"show_search": True, "navigation": "project.admin.navigation"},
 }

@@ -1,10 +1,12 @@
 """URLs of the project: the billing API, its webhooks, the admin, the API's description."""
 
-from billing.health import healthz, readyz
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+import project.admin  # noqa: F401 - replaces Django's own screens for log-ins
+from billing.health import healthz, readyz
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),

@@ -31,6 +31,11 @@ class OutboxMessage(BaseModel):
                 name="billing_outbox_due",
             ),
             models.Index(fields=["-created_at", "-id"], name="billing_outbox_newest"),
+            models.Index(
+                fields=["-created_at"],
+                condition=Q(state=OutboxState.DEAD.value),
+                name="billing_outbox_dead",
+            ),
         ]
 
     def __str__(self) -> str:
