@@ -47,10 +47,12 @@ _WAIT = """
 ends_at = time.monotonic() + given["seconds"]
 while time.monotonic() < ends_at:
     total = WebhookEvent.objects.count()
-    busy = WebhookEvent.objects.filter(state="pending").exists()
-    due = WebhookEvent.objects.filter(state="waiting", next_attempt_at__lte=timezone.now())
+    waiting = WebhookEvent.objects.filter(state="waiting")
+    if not given["is_patient"]:
+        waiting = waiting.filter(next_attempt_at__lte=timezone.now())
+    pending = WebhookEvent.objects.filter(state="pending")
     held = WebhookEvent.objects.exclude(claimed_until=None)
-    if total >= given["count"] and not busy and not due.exists() and not held.exists():
+    if total >= given["count"] and not (waiting.exists() or pending.exists() or held.exists()):
         break
     time.sleep(0.2)
 answer = list(WebhookEvent.objects.order_by("received_at").values(
@@ -83,9 +85,15 @@ class Cobro:
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout.splitlines()[-1])
 
-    def settled_events(self, count: int, seconds: float = 30) -> list[dict[str, Any]]:
-        """All events in the inbox, once there are `count` and the worker has nothing to do."""
-        events: list[dict[str, Any]] = self.orm(_WAIT, count=count, seconds=seconds)
+    def settled_events(
+        self, count: int, *, seconds: float = 40, is_patient: bool = False
+    ) -> list[dict[str, Any]]:
+        """All events in the inbox, once there are `count` and the worker has nothing to do.
+
+        With `is_patient` also once none of them waits for its parent any more.
+        """
+        given = {"count": count, "seconds": seconds, "is_patient": is_patient}
+        events: list[dict[str, Any]] = self.orm(_WAIT, **given)
         return events
 
     def logs(self) -> dict[str, str]:

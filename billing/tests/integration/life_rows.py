@@ -1,0 +1,215 @@
+"""What a StripeLife should leave in the database, and what it left: both as plain JSON.
+
+`prepare` and `stored` run where the database is, in the test or in a shell beside the processes.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from billing.models import (
+    Customer,
+    Invoice,
+    Organization,
+    Payment,
+    PaymentMethod,
+    Price,
+    ProviderPrice,
+    Subscription,
+    SubscriptionPlan,
+)
+from billing.tests.stripe_life import StripeLife
+
+JSON = dict[str, Any]
+_OWES = {"open", "uncollectible"}
+
+
+def prepare(count: int) -> list[str]:
+    """Map the price that the lives are sold at and reserve `count` customers; return their ids."""
+    plan = SubscriptionPlan.objects.create(slug="pro", name="Pro")
+    price = Price.objects.create(plan=plan, interval="monthly", currency="USD", amount_minor=2990)
+    ProviderPrice.objects.create(
+        price=price, provider="stripe", mode="test", provider_price_id="price_pro_monthly"
+    )
+    return [str(_customer(f"Life {number}").pk) for number in range(1, count + 1)]
+
+
+def _customer(name: str) -> Customer:
+    owner = Organization.objects.create(name=name)
+    return Customer.objects.create(organization=owner, provider="stripe", mode="test")
+
+
+def told(life: StripeLife) -> JSON:
+    """What Stripe's objects say in the end. `None` where a row may or may not have been told."""
+    objects = list(life.objects.values())
+    kinds = {kind: [each for each in objects if each["object"] == kind] for kind in _KINDS}
+    return {
+        "customer": _told_customer(kinds["customer"][0]),
+        "payment_methods": {each["id"]: _told_method(each) for each in kinds["payment_method"]},
+        "subscriptions": {each["id"]: _told_subscription(each) for each in kinds["subscription"]},
+        "invoices": {each["id"]: _told_invoice(life, each) for each in kinds["invoice"]},
+        "payments": {each["id"]: _told_payment(life, each) for each in kinds["payment_intent"]},
+    }
+
+
+_KINDS = ("customer", "payment_method", "subscription", "invoice", "payment_intent")
+
+
+def _told_customer(source: JSON) -> JSON:
+    if source.get("deleted"):
+        return {"id": source["id"], "is_deleted": True}
+    settings = source["invoice_settings"]
+    default = settings["default_payment_method"]
+    return {"id": source["id"], "is_deleted": False, "email": source["email"], "default": default}
+
+
+def _told_method(source: JSON) -> JSON:
+    return {"last4": source["card"]["last4"], "is_active": source["customer"] is not None}
+
+
+def _told_subscription(source: JSON) -> JSON:
+    item = source["items"]["data"][0]
+    return {
+        "customer": source["customer"],
+        "status": source["status"],
+        "plan": "pro",
+        "period": [item["current_period_start"], item["current_period_end"]],
+        "payment_method": source["default_payment_method"],
+        "cancel_at_period_end": source["cancel_at_period_end"],
+        "canceled_at": source["canceled_at"],
+        "ended_at": source["ended_at"],
+    }
+
+
+def _told_invoice(life: StripeLife, source: JSON) -> JSON:
+    line = source["lines"]["data"][0]
+    link = _payment_of(life, source["id"])
+    state = "failed" if source["attempted"] else "none"
+    return {
+        "customer": source["customer"],
+        "subscription": source["parent"]["subscription_details"]["subscription"],
+        "status": source["status"],
+        "payment_state": "paid" if source["status"] == "paid" else state,
+        "amounts": [source["total"], source["amount_remaining"], source["amount_paid"]],
+        "period": [line["period"]["start"], line["period"]["end"]],
+        "paid_at": source["status_transitions"]["paid_at"],
+        "next_attempt_at": source["next_payment_attempt"],
+        # Payloads do not name the payment: an invoice is linked when it is paid or read.
+        "payment": None if source["status"] in _OWES else link,
+    }
+
+
+def _told_payment(life: StripeLife, source: JSON) -> JSON:
+    has_failed = source["status"] == "requires_payment_method" and source["last_payment_error"]
+    is_paid = source["status"] == "succeeded"
+    return {
+        "customer": source["customer"],
+        "status": "failed" if has_failed else "succeeded" if is_paid else "pending",
+        "amount": source["amount"],
+        "payment_method": source["payment_method"],
+        "decline_code": "insufficient_funds" if has_failed else "",
+        "invoice": _invoice_of(life, source["id"]) if is_paid else None,
+    }
+
+
+def _payment_of(life: StripeLife, invoice_id: str) -> str:
+    (link,) = [each for each in _links(life) if each["invoice"] == invoice_id]
+    return str(link["payment"]["payment_intent"])
+
+
+def _invoice_of(life: StripeLife, payment_id: str) -> str:
+    (link,) = [each for each in _links(life) if each["payment"]["payment_intent"] == payment_id]
+    return str(link["invoice"])
+
+
+def _links(life: StripeLife) -> list[JSON]:
+    return [each for (kind, _), each in life.objects.items() if kind == "invoice_payment"]
+
+
+def stored(remote_ids: Sequence[str]) -> list[JSON]:
+    """The rows of each customer, in the shape of `told`."""
+    return [_stored(Customer.objects.get(provider_customer_id=each)) for each in remote_ids]
+
+
+def _stored(customer: Customer) -> JSON:
+    own = {"customer": customer}
+    return {
+        "customer": _stored_customer(customer),
+        "payment_methods": {
+            row.provider_payment_method_id: {"last4": row.last4, "is_active": row.is_active}
+            for row in PaymentMethod.objects.filter(**own)
+        },
+        "subscriptions": {
+            str(row.provider_subscription_id): _stored_subscription(row)
+            for row in Subscription.objects.filter(**own)
+        },
+        "invoices": {
+            row.provider_invoice_id: _stored_invoice(row) for row in Invoice.objects.filter(**own)
+        },
+        "payments": {
+            row.provider_payment_id: _stored_payment(row) for row in Payment.objects.filter(**own)
+        },
+    }
+
+
+def _stored_customer(row: Customer) -> JSON:
+    if row.deleted_at:
+        return {"id": row.provider_customer_id, "is_deleted": True}
+    default = row.default_payment_method_id
+    return {
+        "id": row.provider_customer_id,
+        "is_deleted": False,
+        "email": row.email,
+        "default": default,
+    }
+
+
+def _stored_subscription(row: Subscription) -> JSON:
+    return {
+        "customer": row.customer.provider_customer_id,
+        "status": row.status,
+        "plan": row.plan.slug if row.plan else None,
+        "period": [_seconds(row.current_period_start), _seconds(row.current_period_end)],
+        "payment_method": _method(row),
+        "cancel_at_period_end": row.cancel_at_period_end,
+        "canceled_at": _seconds(row.canceled_at),
+        "ended_at": _seconds(row.ended_at),
+    }
+
+
+def _stored_invoice(row: Invoice) -> JSON:
+    subscription = row.subscription
+    return {
+        "customer": row.customer.provider_customer_id,
+        "subscription": subscription.provider_subscription_id if subscription else None,
+        "status": row.status,
+        "payment_state": row.payment_state,
+        "amounts": [row.total_minor, row.amount_due_minor, row.amount_paid_minor],
+        "period": [_seconds(row.period_start), _seconds(row.period_end)],
+        "paid_at": _seconds(row.paid_at),
+        "next_attempt_at": _seconds(row.next_attempt_at),
+        "payment": None if row.status in _OWES else row.payment_intent_id,
+    }
+
+
+def _stored_payment(row: Payment) -> JSON:
+    is_paid = row.status == "succeeded"
+    return {
+        "customer": row.customer.provider_customer_id,
+        "status": row.status,
+        "amount": row.amount_minor,
+        "payment_method": _method(row),
+        "decline_code": row.decline_code,
+        "invoice": row.invoice.provider_invoice_id if is_paid and row.invoice else None,
+    }
+
+
+def _method(row: Subscription | Payment) -> str | None:
+    """The id of the linked row, which must be the one that the provider named."""
+    linked = row.payment_method.provider_payment_method_id if row.payment_method else ""
+    assert linked == row.provider_payment_method_id
+    return linked or None
+
+
+def _seconds(value: datetime | None) -> int | None:
+    return int(value.timestamp()) if value else None
