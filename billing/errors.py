@@ -54,6 +54,13 @@ class PaymentMethodInUse(BillingError):
     http_status = 409
 
 
+class PaymentMethodElsewhere(BillingError):
+    """The payment method is attached at another provider than the one that takes this payment."""
+
+    code = "payment_method_elsewhere"
+    http_status = 409
+
+
 class PlanNotAvailable(BillingError):
     """The plan has no published price for this interval, currency and provider."""
 

@@ -53,6 +53,9 @@ _TEXTS: dict[str, Promise] = {
     "payment_method_in_use": _(
         "A subscription is paid with this payment method. Add another one first."
     ),
+    "payment_method_elsewhere": _(
+        "This payment method cannot be used for this purchase. Add it again and use the new one."
+    ),
     "plan_not_sellable": _(
         "This plan is not sold at this interval and currency. Choose another plan or interval."
     ),

@@ -161,6 +161,9 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1/billing",
+    "PREPROCESSING_HOOKS": ["billing.api.schema.strip_final_slash"],
+    "ENUM_NAME_OVERRIDES": {"IntervalEnum": "billing.api.schema.INTERVALS"},
 }
 
 CELERY_TASK_ACKS_LATE = True

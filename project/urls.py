@@ -8,6 +8,11 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 import project.admin  # noqa: F401 - replaces Django's own screens for log-ins
 from billing.health import healthz, readyz
 
+handler400 = "billing.api.exceptions.handler400"
+handler403 = "billing.api.exceptions.handler403"
+handler404 = "billing.api.exceptions.handler404"
+handler500 = "billing.api.exceptions.handler500"
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("healthz", healthz),

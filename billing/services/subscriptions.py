@@ -25,6 +25,7 @@ from billing.errors import (
     BillingError,
     OutcomeUnknown,
     PaymentDeclined,
+    PaymentMethodElsewhere,
     PlanNotAvailable,
     RequestInProgress,
     UnsupportedOperation,
@@ -270,7 +271,7 @@ def _method(
     request_key: str,
 ) -> PaymentMethod | None:
     if method is not None and method.provider != alias:
-        raise PlanNotAvailable(f"the payment method belongs to {method.provider}, not {alias}")
+        raise PaymentMethodElsewhere(f"the payment method is at {method.provider}, not {alias}")
     if method is not None or not token:
         return method
     return payment_methods.add(

@@ -34,6 +34,11 @@ def _fresh_cache(settings: Any) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def _quick_passwords(settings: Any) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
 def _no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests drain when they say so; what is published is asserted where it matters."""
     monkeypatch.setattr("billing.queue._publish", lambda task_name, args: None)

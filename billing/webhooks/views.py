@@ -38,6 +38,9 @@ def receive(request: HttpRequest, alias: str) -> JsonResponse:
         body = _body(request, conf.webhook_max_bytes)
         status = webhooks.receive(alias, body, request.headers)
     except (_Unreadable, WebhookError):
+        # Nothing of an unverified request is logged but where it came from.
+        address = request.META.get("REMOTE_ADDR", "")
+        logger.warning("webhook.refused", extra={"provider": alias, "address": address})
         return JsonResponse({"status": "refused"}, status=400)
     except _TooLarge:
         return JsonResponse({"status": "too_large"}, status=413)

@@ -1,6 +1,5 @@
 """Intake: verify the raw bytes, one insert, one wake-up. Nothing else happens in the request."""
 
-import logging
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
@@ -20,7 +19,6 @@ from billing.providers.types import ProviderEvent
 from billing.queue import enqueue
 from billing.registry import providers
 
-logger = logging.getLogger(__name__)
 # Kept beside the body so that an event can be read again; signatures and credentials are not.
 _KEPT_HEADERS = frozenset({"content-type", "user-agent", "webhook-id", "webhook-timestamp"})
 
@@ -35,11 +33,9 @@ def receive(alias: str, body: bytes, headers: Mapping[str, str]) -> str:
     try:
         provider.verify_webhook_signature(body, headers)
         event = provider.parse_webhook_event(body, headers)
-    except WebhookError as exc:
-        logger.warning("webhook.refused", extra={"provider": alias, "code": exc.code})
+    except WebhookError:
         raise
-    except Exception as exc:  # SDKs raise more than their own errors on hostile input
-        logger.warning("webhook.refused", extra={"provider": alias}, exc_info=True)
+    except Exception as exc:  # libraries raise more than their own errors on hostile input
         raise InvalidSignature("the delivery could not be read") from exc
     row = _row(alias, event, body, headers)
     if not _insert(row):
@@ -50,7 +46,10 @@ def receive(alias: str, body: bytes, headers: Mapping[str, str]) -> str:
 
 
 def retry(event: WebhookEvent) -> None:
-    """Make `event` due again, whatever became of it; applying it twice changes nothing."""
+    """Make `event` due again, whatever became of it; applying it twice changes nothing.
+
+    It is read anew, so that a release that knows its type finds its object.
+    """
     parsed = providers.get(event.provider, ReceivesWebhooks).parse_webhook_event(
         event.body.encode(), event.headers
     )
@@ -68,6 +67,7 @@ def retry(event: WebhookEvent) -> None:
         claimed_until=None,
         claim_id=None,
         processed_at=None,
+        outcome="",
         error_message="",
     )
     enqueue("billing.drain_webhook_events")

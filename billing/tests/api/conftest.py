@@ -11,11 +11,6 @@ from billing.models import Membership, Organization
 PREFIX = "/api/v1/billing"
 
 
-@pytest.fixture(autouse=True)
-def _quick_passwords(settings: Any) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 def client_of(user: Any = None) -> APIClient:
     client = APIClient(raise_request_exception=False)
     if user is not None:
