@@ -12,6 +12,7 @@ from billing.providers.types import JSON, ProviderEvent
 API_VERSION = "2026-10-28.endive"
 UNKNOWN_TYPE = "unknown event type"
 THIN_EVENT = "thin events carry no object; the same facts arrive as snapshot events"
+GUEST_PAYMENT = "the payment has no customer, so it is nobody's here"
 _LATEST = 253_402_300_799  # the year 9999, the last that datetime holds
 
 _USED = {
@@ -150,19 +151,20 @@ def parse(body: bytes) -> ProviderEvent:
     is_thin = str(payload.get("object")).startswith("v2.")
     kind = None if is_thin else KINDS.get(event_type)
     object_id, customer_id, parent_id = _ids(event_type, kind, payload) if kind else ("", "", "")
+    is_guests = kind is EventKind.PAYMENT and not customer_id
     api_version = _optional_text(payload.get("api_version"), "api_version")
     return ProviderEvent(
         id=require_text(payload.get("id"), "id"),
         type=event_type,
         occurred_at=_thin_time(payload) if is_thin else _time(payload),
         mode="live" if payload.get("livemode") is True else "test",
-        kind=kind,
+        kind=None if is_guests else kind,
         object_id=object_id,
         customer_id=customer_id,
         parent_id=parent_id,
         api_version=api_version,
         is_pinned=api_version == API_VERSION,
-        ignored_because="" if kind else _reason(event_type, is_thin),
+        ignored_because=_reason(event_type, is_thin, is_guests),
     )
 
 
@@ -193,8 +195,13 @@ def subscription_of(invoice: JSON) -> object:
     return id_of(named or invoice.get("subscription"))
 
 
-def _reason(event_type: str, is_thin: bool) -> str:
-    return THIN_EVENT if is_thin else IGNORED.get(event_type, UNKNOWN_TYPE)
+def _reason(event_type: str, is_thin: bool, is_guests: bool) -> str:
+    """Why nothing is done with the event; '' when something is."""
+    if is_thin:
+        return THIN_EVENT
+    if event_type in KINDS:
+        return GUEST_PAYMENT if is_guests else ""
+    return IGNORED.get(event_type, UNKNOWN_TYPE)
 
 
 def _ids(event_type: str, kind: EventKind, payload: JSON) -> tuple[str, str, str]:

@@ -78,6 +78,12 @@ class StripeProvider(
             max_retries=int(options.get("max_retries", 2)),
         )
 
+    @classmethod
+    def key_mode(cls, options: Mapping[str, Any]) -> str:
+        """Stripe's keys say it: `sk_test_...` and `rk_test_...`, or the same with `live`."""
+        parts = str(options.get("api_key", "")).split("_")
+        return parts[1] if parts[0] in ("sk", "rk") and parts[1:2] in (["test"], ["live"]) else ""
+
     @property
     def provider_name(self) -> str:
         return "Stripe"

@@ -126,6 +126,11 @@ class TestParse:
         event = events.parse(json.dumps(payload).encode())
         assert (event.customer_id, event.parent_id) == ("cus_1", "cus_1")
 
+    def test_a_guests_payment_is_ignored(self) -> None:
+        source = {"id": "pi_1", "object": "payment_intent", "customer": None}
+        event = events.parse(body("payment_intent.succeeded", source))
+        assert (event.kind, event.ignored_because) == (None, events.GUEST_PAYMENT)
+
     def test_live_mode_and_another_version(self) -> None:
         event = events.parse(body(livemode=True, api_version="2024-06-20"))
         assert event.mode == "live"

@@ -13,7 +13,7 @@ from billing.enums import EventKind, InvoiceStatus, PaymentState, PaymentStatus,
 from billing.errors import InvalidSignature, ProviderError, ProviderObjectMissing
 from billing.providers import base
 from billing.providers.stripe import StripeProvider
-from billing.providers.types import InvoiceData, ObjectData, PaymentData, Ref
+from billing.providers.types import InvoiceData, ObjectData, PaymentData, PaymentMethodData, Ref
 from billing.tests.providers.stripe.shared_contract import contract_module
 from billing.tests.stripe_life import LifeEvent, StripeLife, sign
 
