@@ -43,7 +43,10 @@ def require_text(value: object, name: str, *, max_length: int = 255) -> str:
 
 
 def clean(value: Any) -> Any:
-    """Return `value` with NUL and lone surrogates as U+FFFD and integers beyond 64 bits as text."""
+    """Return `value` as every database can hold it.
+
+    NUL and lone surrogates become U+FFFD, integers beyond 64 bits and infinite numbers text.
+    """
     if isinstance(value, str):
         return _UNSTORABLE.sub("\ufffd", value)
     if isinstance(value, Mapping):

@@ -53,4 +53,6 @@ def look_again(waits: int) -> datetime:
 
 def _later(base: timedelta, count: int) -> datetime:
     delay = min(base * 2 ** min(max(count - 1, 0), 20), timedelta(hours=1))
-    return timezone.now() + delay * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, not a secret
+    jitter: float = random.uniform(0.8, 1.2)  # noqa: S311 - not a secret
+    later: datetime = timezone.now() + delay * jitter
+    return later

@@ -84,10 +84,12 @@ class Kind(ABC):
 
     def reserved_rows(self, provider: str, mode: str, items: Sequence[Any]) -> dict[str, Any]:
         """Rows inserted before their remote object existed: remote id -> row, locked."""
-        wanted = {item.reference: item.id for item in items if item.reference}
+        wanted = {item.reference: item.id for item in items if _is_uuid(item.reference or "")}
+        if not wanted:
+            return {}
         rows = _locked(
             self.model,
-            Q(pk__in=[ref for ref in wanted if _is_uuid(ref)])
+            Q(pk__in=list(wanted))
             & Q(**{f"{self.id_field}__isnull": True})
             & Q(provider=provider, mode=mode),
         )
@@ -211,21 +213,29 @@ class SubscriptionKind(Kind):
     def reserved_rows(self, provider: str, mode: str, items: Sequence[Any]) -> dict[str, Any]:
         """By our reference; where none came back, the one reserved row of customer and price."""
         found = super().reserved_rows(provider, mode, items)
-        for item in items:
-            if item.id not in found and not item.reference:
-                rows = _locked(
-                    Subscription,
-                    Q(
-                        provider=provider,
-                        mode=mode,
-                        provider_subscription_id=None,
-                        provider_customer_id=item.customer_id,
-                        provider_price_id=item.price_id or "",
-                        ended_at=None,
-                    ),
-                )
-                if len(rows) == 1:
-                    found[item.id] = rows[0]
+        wanted = [item for item in items if item.id not in found and not item.reference]
+        if not wanted:
+            return found
+        rows = _locked(
+            Subscription,
+            Q(
+                provider=provider,
+                mode=mode,
+                provider_subscription_id=None,
+                provider_customer_id__in={item.customer_id for item in wanted},
+                ended_at=None,
+            ),
+        )
+        for item in wanted:
+            mine = [
+                row
+                for row in rows
+                if row.provider_customer_id == item.customer_id
+                and row.provider_price_id == (item.price_id or "")
+            ]
+            if len(mine) == 1:
+                found[item.id] = mine[0]
+                rows.remove(mine[0])
         return found
 
     def missing_parent(

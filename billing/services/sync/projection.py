@@ -100,7 +100,7 @@ def newest(kind: Kind, snapshots: Sequence[Snapshot]) -> Snapshot | None:
     undecided = False
     for item in ordered[1:]:
         verdict = decide(
-            kind, best.stamp, item.stamp, _word(best), _word(item), same=_alike(best, item)
+            kind, best.stamp, item.stamp, word(best.data), word(item.data), same=_alike(best, item)
         )
         if verdict == Verdict.APPLIED:
             best = item
@@ -138,12 +138,13 @@ def _judge(
     kind: Kind, provider: str, mode: str, snapshot: Snapshot, row: Any, relatives: Relatives
 ) -> Projected:
     data = snapshot.data
-    if snapshot.is_fetched and snapshot.seen_seq != (row.sync_seq if row else NO_ROW):
+    # A row that is only reserved was not there for whoever looked it up by its remote id.
+    is_new = row is None or getattr(row, kind.id_field) is None
+    if snapshot.is_fetched and snapshot.seen_seq != (NO_ROW if is_new else row.sync_seq):
         return Projected(snapshot=snapshot, verdict=Verdict.MOVED)
     parent = kind.missing_parent(data, row, relatives)
     if parent[1]:
         return Projected(snapshot=snapshot, verdict=Verdict.ORPHANED, parent=parent)
-    is_new = row is None or getattr(row, kind.id_field) is None
     row = row or kind.model(provider=provider, mode=mode)
     from_state = "" if row.sync_seq == 0 and is_new else kind.status(row)
     result = Projected(
@@ -189,9 +190,13 @@ def _assign(row: Any, values: dict[str, Any], snapshot: Snapshot) -> None:
 
 
 def _write(kind: Kind, results: Sequence[Projected]) -> None:
-    """One upsert for new and known rows: their keys are ours, so the primary key decides."""
+    """One upsert for new and known rows: their keys are ours, so the primary key decides.
+
+    New rows go in by remote id: two workers that insert the same ones then cannot deadlock.
+    """
     now = timezone.now()
     rows = [result.row for result in results if result.is_written]
+    rows.sort(key=lambda row: str(getattr(row, kind.id_field)))
     for row in rows:
         row.updated_at = now
     if rows:
@@ -237,8 +242,9 @@ def _change(
     )
 
 
-def _word(snapshot: Snapshot) -> str:
-    return str(getattr(snapshot.data, "status", "") or "")
+def word(data: ObjectData) -> str:
+    """The state that `data` tells, as one of our words; '' where it has none that we know."""
+    return str(getattr(data, "status", "") or "")
 
 
 def _alike(one: Snapshot, other: Snapshot) -> bool:

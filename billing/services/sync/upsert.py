@@ -1,7 +1,7 @@
 """Settling one or many snapshots: projecting, fetching what is undecided, finding parents."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+import logging
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 
 from billing.conf import conf
 from billing.enums import ChangeCause, EventKind
-from billing.errors import BillingError, LeaseLost
+from billing.errors import BillingError, LeaseLost, ProviderError, UnsupportedOperation
 from billing.models import (
     Customer,
     Invoice,
@@ -32,9 +32,11 @@ from billing.providers.types import (
     SubscriptionData,
 )
 from billing.registry import providers
+from billing.services.sync import links
 from billing.services.sync.kinds import KINDS, Kind
 from billing.services.sync.projection import NO_ROW, Projected, Snapshot, Verdict, project
 
+logger = logging.getLogger(__name__)
 MAX_FETCHES = 5
 
 
@@ -89,9 +91,7 @@ def upsert_provider_price(provider: str, price: Price, data: PlanData) -> Provid
                 "provider_data": clean(data.raw),
             },
         )
-        Subscription.objects.filter(
-            provider=provider, mode=mode, provider_price_id=data.id, price=None
-        ).update(price=price, plan=price.plan, billing_interval=price.interval)
+        links.map_price(row)
     return row
 
 
@@ -110,7 +110,7 @@ def seen_seq(kind: Kind, provider: str, remote_id: str) -> int:
         .values_list("sync_seq", flat=True)
         .first()
     )
-    return NO_ROW if found is None else cast(int, found)
+    return NO_ROW if found is None else found
 
 
 def settle(
@@ -118,29 +118,33 @@ def settle(
     provider: str,
     ref: Ref,
     *,
-    stamp: datetime | None,
+    stamp: datetime,
     cause: ChangeCause,
     events: Sequence[WebhookEvent] = (),
-    record: Any = lambda result: None,
+    record: Callable[[Projected], None] = lambda result: None,
+    read: Callable[[], ObjectData] | None = None,
 ) -> Projected:
     """Fetch one object and apply it by compare-and-set; `record` runs in the same transaction.
 
-    A row that was written meanwhile is fetched again. Raises what the provider raises, and
-    LeaseLost when the row keeps moving.
+    A row that was written meanwhile is fetched again. `read` replaces the provider's own method.
+    Raises what the provider raises, and LeaseLost when the row keeps moving.
     """
+    mode = conf.mode(provider)
     for tries_left in reversed(range(MAX_FETCHES)):
         seq = seen_seq(kind, provider, ref.id)
-        data = fetch(kind, provider, ref)
+        data = read() if read else fetch(kind, provider, ref)
         snapshot = Snapshot(
             data=data,
-            stamp=stamp or data.as_of,
+            stamp=stamp,
             cause=cause,
             events=events,
             is_fetched=True,
             seen_seq=seq,
         )
         try:
-            result = _project_reserved(kind, provider, snapshot, record)
+            with transaction.atomic():
+                (result,) = project(kind, provider, mode, [snapshot])
+                record(result)
         except IntegrityError:
             # A concurrent insert of the same object: look and fetch again.
             if not tries_left:
@@ -151,39 +155,33 @@ def settle(
     raise LeaseLost(f"{kind.name} {ref.id} is written faster than it can be read")
 
 
-def _project_reserved(kind: Kind, provider: str, snapshot: Snapshot, record: Any) -> Projected:
-    """Project a fetched snapshot; a row reserved under our reference counts as seen."""
-    mode = conf.mode(provider)
-    if snapshot.seen_seq == NO_ROW:
-        with transaction.atomic():
-            reserved = kind.reserved_rows(provider, mode, [snapshot.data]).get(snapshot.data.id)
-            if reserved is not None:
-                snapshot = replace(snapshot, seen_seq=reserved.sync_seq)
-            return _project_one(kind, provider, mode, snapshot, record)
-    with transaction.atomic():
-        return _project_one(kind, provider, mode, snapshot, record)
-
-
-def _project_one(
-    kind: Kind, provider: str, mode: str, snapshot: Snapshot, record: Any
-) -> Projected:
-    (result,) = project(kind, provider, mode, [snapshot])
-    record(result)
-    return result
-
-
 def _upsert(name: EventKind, provider: str, data: Any, cause: ChangeCause) -> Any:
     kind = KINDS[name]
     mode = conf.mode(provider)
     snapshot = Snapshot(data=data, stamp=data.as_of, cause=cause)
     result = _project_once_more(kind, provider, mode, snapshot)
     if result.verdict in (Verdict.UNDECIDED, Verdict.SUPERSEDED):
-        # An answer's stamp is a lower bound, so "earlier" is not proven: ask once.
-        ref = Ref(id=data.id, customer_id=getattr(data, "customer_id", None) or data.id)
-        result = settle(kind, provider, ref, stamp=data.as_of, cause=cause)
+        _ask_again(kind, provider, data, cause, result.verdict)
     if result.row is None:
         raise BillingError(f"{name} {data.id} belongs to a customer of {provider} that is unknown")
     return kind.model._default_manager.get(pk=result.row.pk)
+
+
+def _ask_again(kind: Kind, provider: str, data: Any, cause: ChangeCause, verdict: Verdict) -> None:
+    """An answer's stamp is a lower bound, so that "earlier" is not proven: ask once.
+
+    The call that was answered has succeeded, whatever becomes of this one: an error here leaves
+    the row to the webhook that was as new, and never turns the success into a failure.
+    """
+    ref = Ref(id=data.id, customer_id=getattr(data, "customer_id", None) or data.id)
+    try:
+        settle(kind, provider, ref, stamp=data.as_of, cause=cause)
+    except UnsupportedOperation:
+        if verdict == Verdict.UNDECIDED:
+            settle(kind, provider, ref, stamp=data.as_of, cause=cause, read=lambda: data)
+    except (ProviderError, LeaseLost):
+        extra = {"provider": provider, "kind": kind.name, "remote_id": data.id}
+        logger.warning("answer.not_confirmed", extra=extra, exc_info=True)
 
 
 def _project_once_more(kind: Kind, provider: str, mode: str, snapshot: Snapshot) -> Projected:

@@ -5,13 +5,14 @@ others in its batch are not held up. No network call inside a transaction.
 """
 
 import logging
+import math
 import time
 import traceback
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, InterfaceError, OperationalError, models, transaction
@@ -36,11 +37,12 @@ from billing.registry import providers
 from billing.services import sync
 from billing.services.leases import back_off, claim, look_again, mark
 from billing.services.sync import KINDS, Kind, Projected, Snapshot, Verdict
-from billing.services.sync.projection import newest
-from billing.services.sync.upsert import seen_seq
+from billing.services.sync.projection import newest, word
 
 logger = logging.getLogger(__name__)
 _NOT_NOW = (ProviderUnavailable, RateLimited, OutcomeUnknown)
+# The parent is not to be had by asking, now or a moment later: it may still come by itself.
+_NOT_THERE = (ProviderObjectMissing, UnsupportedOperation, LeaseLost)
 # The database went away or chose us in a deadlock: nobody's event is to blame.
 _DATABASE_TROUBLE = (OperationalError, InterfaceError)
 
@@ -74,34 +76,38 @@ def drain() -> tuple[int, bool]:
     worked = 0
     ends_at = time.monotonic() + conf.drain_seconds
     while time.monotonic() < ends_at:
-        count = drain_batch()
+        count = drain_batch(ends_at)
         if not count:
             # A nudge that was suppressed within the window belongs to an event stored since.
             time.sleep(2 * conf.nudge_window.total_seconds())
-            count = drain_batch()
+            count = drain_batch(ends_at)
         if not count:
             return worked, False
         worked += count
     return worked, True
 
 
-def drain_batch() -> int:
-    """Claim and settle one batch; return its size."""
+def drain_batch(ends_at: float = math.inf) -> int:
+    """Claim and settle one batch; return its size. No call to a provider starts after `ends_at`."""
     claim_id, events = claim(due_events(), limit=conf.drain_batch_size)
     if events:
         try:
-            _Batch(claim_id).run(events)
+            _Batch(claim_id, ends_at).run(events)
         except LeaseLost:
             logger.warning("webhook.lease_lost", extra={"claim": str(claim_id)})
-        except _DATABASE_TROUBLE:
-            _give_back(claim_id)
+            _give_back(claim_id, events)
+        except Exception:
+            _give_back(claim_id, events)
             raise
     return len(events)
 
 
-def _give_back(claim_id: uuid.UUID) -> None:
+def _give_back(claim_id: uuid.UUID, events: Sequence[WebhookEvent]) -> None:
+    """Free what this worker still holds, so that nobody waits for the lease to run out."""
     try:
-        WebhookEvent.objects.filter(claim_id=claim_id).update(claimed_until=None, claim_id=None)
+        WebhookEvent.objects.filter(
+            pk__in=[event.pk for event in events], claim_id=claim_id
+        ).update(claimed_until=None, claim_id=None)
     except _DATABASE_TROUBLE:
         logger.warning("webhook.lease_kept", extra={"claim": str(claim_id)})
 
@@ -109,9 +115,11 @@ def _give_back(claim_id: uuid.UUID) -> None:
 class _Batch:
     """One claimed batch on its way through the kinds, parents first."""
 
-    def __init__(self, claim_id: uuid.UUID) -> None:
+    def __init__(self, claim_id: uuid.UUID, ends_at: float) -> None:
         self.claim_id = claim_id
-        self.fetched_parents: set[tuple[str, str]] = set()
+        self.ends_at = ends_at
+        # What became of fetching each unknown parent: the error, or None when it is here.
+        self.parents: dict[tuple[EventKind, str], Exception | None] = {}
 
     def run(self, events: Sequence[WebhookEvent]) -> None:
         folds = self._fold(events)
@@ -150,15 +158,31 @@ class _Batch:
 
     def _read(self, folds: list[Fold]) -> tuple[list[Fold], list[Fold]]:
         """Map payloads; return the folds that can be applied, and those that need a fetch."""
-        ready, to_fetch = [], []
+        ready: list[Fold] = []
+        to_fetch: list[Fold] = []
         for fold in folds:
             try:
                 fold.snapshot = _snapshot(fold)
             except Exception:  # noqa: BLE001 - whatever one payload does, the others go on
                 self._fail(fold.events, traceback.format_exc())
                 continue
+            self._apply_first(fold)
             (ready if fold.snapshot else to_fetch).append(fold)
         return ready, to_fetch
+
+    def _apply_first(self, fold: Fold) -> None:
+        """Write older events on their own where one write per object would forget what they say.
+
+        A fold must end as its events one by one would: an end that the newest contradicts is kept
+        and recorded as drift, and so is the last word that we know before one that we do not.
+        """
+        count = _unforgettable(fold)
+        if count:
+            older = replace(fold, events=fold.events[:count], snapshot=None)
+            fold.events = fold.events[count:]
+            if fold.snapshot:
+                fold.snapshot = replace(fold.snapshot, events=fold.events)
+            self._apply_group(fold.provider, [older])
 
     def _apply(
         self, provider: str, folds: list[Fold], *, is_retry: bool = False
@@ -188,7 +212,7 @@ class _Batch:
     def _fetch_and_apply(self, fold: Fold) -> Projected | None:
         """Ask the provider once and apply its answer; return the result when it has no parent."""
         last = fold.events[-1]
-        if last.waits and not _is_known(fold.provider, last.parent_id):
+        if last.waits and not _is_known(fold.provider, last.parent_id or last.object_id):
             self._wait(fold.events, last.outcome)
             return None
         try:
@@ -196,17 +220,16 @@ class _Batch:
                 fold.kind,
                 fold.provider,
                 fold.ref,
-                stamp=fold.events[-1].occurred_at,
+                stamp=last.occurred_at,
                 cause=ChangeCause.WEBHOOK,
                 events=fold.events,
                 record=lambda result: self._mark_settled([(fold, result)]),
+                read=lambda: self._ask(fold),
             )
         except ProviderObjectMissing:
             self._wait(fold.events, f"{fold.kind.name} {fold.object_id} is not at the provider")
         except _NOT_NOW as exc:
             self._postpone(fold.events, exc)
-        except UnsupportedOperation:
-            return self._take_as_it_is(fold)
         except (LeaseLost, *_DATABASE_TROUBLE):
             raise
         except Exception:  # noqa: BLE001 - recorded on the event
@@ -215,24 +238,21 @@ class _Batch:
             return None if result.is_settled else result
         return None
 
-    def _take_as_it_is(self, fold: Fold) -> Projected | None:
-        """Nothing can be asked here: the last event's own snapshot is the best that there is."""
-        data = _map(fold.events[-1])
-        if data is None:
-            self._fail(fold.events, "the payload is not whole and the object cannot be read")
-            return None
-        seq = seen_seq(fold.kind, fold.provider, fold.object_id)
-        stamp = fold.events[-1].occurred_at
-        fold.snapshot = Snapshot(
-            data=data,
-            stamp=stamp,
-            cause=ChangeCause.WEBHOOK,
-            events=fold.events,
-            is_fetched=True,
-            seen_seq=seq,
-        )
-        leftover = self._apply(fold.provider, [fold])
-        return leftover[0][1] if leftover else None
+    def _ask(self, fold: Fold) -> ObjectData:
+        """Read the object; where nothing can be asked, the last payload is the best there is."""
+        self._ensure_time()
+        try:
+            return sync.fetch(fold.kind, fold.provider, fold.ref)
+        except UnsupportedOperation:
+            data = _map(fold.events[-1])
+            if data is None:
+                raise
+            return data
+
+    def _ensure_time(self) -> None:
+        """Keep slow providers from holding the batch beyond its lease and the task's limit."""
+        if time.monotonic() > self.ends_at:
+            raise ProviderUnavailable("no time left in this drain", retry_after=1)
 
     def _adopt(self, provider: str, orphans: list[tuple[Fold, Projected]]) -> None:
         """Fetch each unknown parent once, then look again; who is still an orphan waits."""
@@ -244,33 +264,53 @@ class _Batch:
         to_fetch += [fold for fold, result in unsettled if result.verdict != Verdict.ORPHANED]
         for fold, result in unsettled:
             if result.verdict == Verdict.ORPHANED:
-                self._wait_for_parent(fold, result)
+                self._set_aside(fold, result)
         for fold in to_fetch:
             late = self._fetch_and_apply(fold)
             if late:
-                self._wait_for_parent(fold, late)
+                self._set_aside(fold, late)
 
     def _fetch_parent(self, provider: str, result: Projected) -> None:
         name, parent_id = result.parent
-        key = (name.value, parent_id)
         own = result.snapshot.data.id
-        if key in self.fetched_parents or parent_id in (own, "nobody"):
+        if result.parent in self.parents or parent_id in (own, "nobody"):
             return
-        self.fetched_parents.add(key)
         customer_id = getattr(result.snapshot.data, "customer_id", None) or parent_id
+        error: Exception | None = None
         try:
-            self._fetch_chain(provider, name, Ref(id=parent_id, customer_id=customer_id))
-        except (ProviderError, UnsupportedOperation, LeaseLost):
-            logger.info("webhook.parent_not_fetched", extra={"provider": provider, "kind": name})
+            ref = Ref(id=parent_id, customer_id=customer_id)
+            self._fetch_chain(provider, name, ref, result.snapshot.stamp)
+        except _DATABASE_TROUBLE:
+            raise
+        except Exception as exc:  # noqa: BLE001 - decides what becomes of the children
+            error = exc
+            extra = {"provider": provider, "kind": name}
+            logger.info("webhook.parent_not_fetched", extra=extra, exc_info=True)
+        self.parents[result.parent] = error
 
-    def _fetch_chain(self, provider: str, name: EventKind, ref: Ref) -> None:
-        """Bring in the parent; when that one is an orphan too, its own parent first."""
+    def _fetch_chain(self, provider: str, name: EventKind, ref: Ref, stamp: datetime) -> None:
+        """Bring in the parent; when that one is an orphan too, its own parent first.
+
+        What is read now is at least as new as the child's `stamp`, which has been delivered.
+        """
+        self._ensure_time()
         kind = KINDS[name]
-        result = sync.settle(kind, provider, ref, stamp=None, cause=ChangeCause.SYNC)
+        result = sync.settle(kind, provider, ref, stamp=stamp, cause=ChangeCause.SYNC)
         above, above_id = result.parent
         if result.verdict == Verdict.ORPHANED and above_id not in (ref.id, "nobody"):
-            self._fetch_chain(provider, above, Ref(id=above_id, customer_id=ref.customer_id))
-            sync.settle(kind, provider, ref, stamp=None, cause=ChangeCause.SYNC)
+            parent = Ref(id=above_id, customer_id=ref.customer_id)
+            self._fetch_chain(provider, above, parent, stamp)
+            sync.settle(kind, provider, ref, stamp=stamp, cause=ChangeCause.SYNC)
+
+    def _set_aside(self, fold: Fold, result: Projected) -> None:
+        """What stays an orphan waits for its parent, unless the parent could not be asked for."""
+        error = self.parents.get(result.parent)
+        if isinstance(error, _NOT_NOW):
+            self._postpone(fold.events, error)
+        elif error is None or isinstance(error, _NOT_THERE):
+            self._wait_for_parent(fold, result)
+        else:
+            self._fail(fold.events, "".join(traceback.format_exception(error)))
 
     def _mark_settled(self, pairs: Sequence[tuple[Fold, Projected]]) -> None:
         """Write `processed` in the transaction of the effect, one statement per outcome."""
@@ -290,14 +330,14 @@ class _Batch:
 
     def _wait_for_parent(self, fold: Fold, result: Projected) -> None:
         name, parent_id = result.parent
-        self._wait(fold.events, f"{name} {parent_id} is not known yet")
+        self._wait(fold.events, f"{name} {parent_id} is not known yet", parent_id=parent_id)
         if _is_known(fold.provider, parent_id):
             # The parent was committed between our look and our mark.
             WebhookEvent.objects.filter(
                 pk__in=[event.pk for event in fold.events], state=WebhookState.WAITING
             ).update(next_attempt_at=timezone.now())
 
-    def _wait(self, events: Sequence[WebhookEvent], because: str) -> None:
+    def _wait(self, events: Sequence[WebhookEvent], because: str, **changes: Any) -> None:
         """Put aside until the parent comes; ignored when it does not come in days."""
         limit = timezone.now() - conf.waiting_limit
         for event in events:
@@ -310,6 +350,7 @@ class _Batch:
                 waits=event.waits + 1,
                 next_attempt_at=look_again(event.waits + 1),
                 outcome=because[:200],
+                **changes,
             )
 
     def _postpone(self, events: Sequence[WebhookEvent], error: ProviderError) -> None:
@@ -374,6 +415,29 @@ def _snapshot(fold: Fold) -> Snapshot | None:
             )
         )
     return newest(fold.kind, snapshots)
+
+
+def _unforgettable(fold: Fold) -> int:
+    """How many of the older events the newest state may not replace unseen."""
+    last = fold.events[-1].occurred_at
+    older = [event for event in fold.events if event.occurred_at < last]
+    newest_word = word(fold.snapshot.data) if fold.snapshot else ""
+    if fold.snapshot and not newest_word and fold.kind.early:
+        return len(older)
+    ends = [
+        index
+        for index, event in enumerate(older, start=1)
+        if fold.kind.terminal and _told_word(event) in fold.kind.terminal - {newest_word}
+    ]
+    return ends[-1] if ends else 0
+
+
+def _told_word(event: WebhookEvent) -> str:
+    try:
+        data = _map(event) if event.is_pinned else None
+    except Exception:  # noqa: BLE001 - what cannot be read says nothing
+        return ""
+    return word(data) if data else ""
 
 
 def _map(event: WebhookEvent) -> ObjectData | None:
