@@ -42,9 +42,7 @@ headers = toypay.sign(body, "toy-secret-for-tests")
 
 
 def post(given):
-    return Client().post(
-        "/webhooks/toy", data=body, content_type="application/json", headers=given
-    )
+    return Client().post("/webhooks/toy", data=body, content_type="application/json", headers=given)
 
 
 assert post({"Toy-Signature": "forged"}).status_code == 400
