@@ -1,0 +1,41 @@
+"""Which commands a state takes."""
+
+import pytest
+
+from billing.enums import SubscriptionStatus
+from billing.errors import InvalidTransition
+from billing.lifecycle import TERMINAL_SUBSCRIPTION, allows, ensure, is_terminal
+
+COMMANDS = ["cancel", "cancel_at_period_end", "resume", "change", "retry_payment"]
+
+
+@pytest.mark.parametrize("status", sorted(TERMINAL_SUBSCRIPTION))
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_has_ended_takes_no_command(status: str, command: str) -> None:
+    assert is_terminal(status)
+    with pytest.raises(InvalidTransition, match=command):
+        ensure(status, command)
+
+
+@pytest.mark.parametrize("status", sorted(set(SubscriptionStatus) - TERMINAL_SUBSCRIPTION))
+def test_whatever_lives_can_be_canceled(status: str) -> None:
+    assert not is_terminal(status)
+    ensure(status, "cancel")
+
+
+@pytest.mark.parametrize(
+    ("command", "taken_by"),
+    [
+        ("cancel_at_period_end", {"active", "trialing", "past_due", "paused"}),
+        ("resume", {"active", "trialing", "past_due", "paused"}),
+        ("change", {"active", "trialing"}),
+        ("retry_payment", {"past_due", "unpaid", "incomplete"}),
+    ],
+)
+def test_the_table(command: str, taken_by: set[str]) -> None:
+    assert {status for status in SubscriptionStatus if allows(status, command)} == taken_by
+
+
+def test_words_are_compared_as_text() -> None:
+    assert is_terminal("canceled")
+    assert not is_terminal("hibernating")
