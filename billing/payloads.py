@@ -55,6 +55,8 @@ def clean(value: Any) -> Any:
         return [clean(item) for item in value]
     if isinstance(value, int) and not isinstance(value, bool) and not -_INT64 <= value < _INT64:
         return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     return value
 
 
