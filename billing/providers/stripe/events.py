@@ -11,8 +11,9 @@ from billing.providers.types import JSON, ProviderEvent
 
 API_VERSION = "2026-10-28.endive"
 UNKNOWN_TYPE = "unknown event type"
+_OWNED = (EventKind.SUBSCRIPTION, EventKind.INVOICE, EventKind.PAYMENT)
 THIN_EVENT = "thin events carry no object; the same facts arrive as snapshot events"
-GUEST_PAYMENT = "the payment has no customer, so it is nobody's here"
+NOBODYS = "it names no customer, so it is nobody's here"
 _LATEST = 253_402_300_799  # the year 9999, the last that datetime holds
 
 _USED = {
@@ -151,20 +152,20 @@ def parse(body: bytes) -> ProviderEvent:
     is_thin = str(payload.get("object")).startswith("v2.")
     kind = None if is_thin else KINDS.get(event_type)
     object_id, customer_id, parent_id = _ids(event_type, kind, payload) if kind else ("", "", "")
-    is_guests = kind is EventKind.PAYMENT and not customer_id
+    is_nobodys = kind in _OWNED and not customer_id and not _is_link(event_type)
     api_version = _optional_text(payload.get("api_version"), "api_version")
     return ProviderEvent(
         id=require_text(payload.get("id"), "id"),
         type=event_type,
         occurred_at=_thin_time(payload) if is_thin else _time(payload),
         mode="live" if payload.get("livemode") is True else "test",
-        kind=None if is_guests else kind,
+        kind=None if is_nobodys else kind,
         object_id=object_id,
         customer_id=customer_id,
         parent_id=parent_id,
         api_version=api_version,
         is_pinned=api_version == API_VERSION,
-        ignored_because=_reason(event_type, is_thin, is_guests),
+        ignored_because=_reason(event_type, is_thin, is_nobodys),
     )
 
 
@@ -195,12 +196,12 @@ def subscription_of(invoice: JSON) -> object:
     return id_of(named or invoice.get("subscription"))
 
 
-def _reason(event_type: str, is_thin: bool, is_guests: bool) -> str:
+def _reason(event_type: str, is_thin: bool, is_nobodys: bool) -> str:
     """Why nothing is done with the event; '' when something is."""
     if is_thin:
         return THIN_EVENT
     if event_type in KINDS:
-        return GUEST_PAYMENT if is_guests else ""
+        return NOBODYS if is_nobodys else ""
     return IGNORED.get(event_type, UNKNOWN_TYPE)
 
 
@@ -208,7 +209,7 @@ def _ids(event_type: str, kind: EventKind, payload: JSON) -> tuple[str, str, str
     target = object_of(payload)
     if target is None:
         raise InvalidPayload("data.object is not an object")
-    is_link = event_type.startswith("invoice_payment.")
+    is_link = _is_link(event_type)
     object_id = require_text(id_of(target.get("invoice" if is_link else "id")), "the object's id")
     if kind is EventKind.CUSTOMER:
         return object_id, object_id, ""
@@ -220,6 +221,11 @@ def _ids(event_type: str, kind: EventKind, payload: JSON) -> tuple[str, str, str
     elif kind is EventKind.INVOICE:
         parent_id = _optional_text(subscription_of(target), "subscription") or customer_id
     return object_id, customer_id, parent_id
+
+
+def _is_link(event_type: str) -> bool:
+    """Whether the event is about an invoice's payment, which names its invoice and nobody else."""
+    return event_type.startswith("invoice_payment.")
 
 
 def _optional_text(value: object, name: str) -> str:

@@ -26,6 +26,7 @@ from billing.providers.stripe.values import (
     decimal,
     items,
     moment,
+    natural,
     part,
     remote_id,
     required_amount,
@@ -109,8 +110,8 @@ def payment_method(source: JSON, *, as_of: datetime) -> PaymentMethodData:
         as_of=as_of,
         last4=text(details.get("last4")),
         brand=_brand(details),
-        exp_month=whole(details.get("exp_month")),
-        exp_year=whole(details.get("exp_year")),
+        exp_month=natural(details.get("exp_month"), 12),
+        exp_year=natural(details.get("exp_year"), 9999),
         billing_address={name: line for name, line in address.items() if isinstance(line, str)},
         is_active=customer_id is not None,
         reference=_reference(source),
@@ -124,7 +125,7 @@ def subscription(source: JSON, *, as_of: datetime) -> SubscriptionData:
     raw_status = text(source.get("status"))
     status = _member(SubscriptionStatus, raw_status)
     pause = source.get("pause_collection")
-    quantity = whole(item.get("quantity", source.get("quantity")))
+    quantity = natural(item.get("quantity", source.get("quantity")))
     return SubscriptionData(
         id=required_id(source),
         customer_id=remote_id(source.get("customer")),

@@ -12,6 +12,8 @@ from billing.errors import ProviderError
 from billing.providers.types import JSON
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_ID_LENGTH = 255
+_INT32 = 2**31 - 1
 _LATEST = 253_402_300_799  # the year 9999, the last that datetime holds
 
 
@@ -25,13 +27,21 @@ def text(value: object) -> str:
 
 
 def remote_id(value: object) -> str:
-    """Return an id that stands as text or as the expanded object; '' when there is none."""
-    return text(value.get("id") if isinstance(value, Mapping) else value)
+    """Return an id that stands as text or as the expanded object; '' when there is none that
+    could be Stripe's (API reference: at most 255 characters)."""
+    found = text(value.get("id") if isinstance(value, Mapping) else value)
+    return found if len(found) <= _ID_LENGTH else ""
 
 
 def whole(value: object) -> int | None:
     """Return an integer, None for anything else (booleans too)."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def natural(value: object, limit: int = _INT32) -> int | None:
+    """Return an integer from 0 to `limit`, None for anything else."""
+    number = whole(value)
+    return number if number is not None and 0 <= number <= limit else None
 
 
 def moment(value: object) -> datetime | None:

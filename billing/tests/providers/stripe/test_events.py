@@ -129,7 +129,7 @@ class TestParse:
     def test_a_guests_payment_is_ignored(self) -> None:
         source = {"id": "pi_1", "object": "payment_intent", "customer": None}
         event = events.parse(body("payment_intent.succeeded", source))
-        assert (event.kind, event.ignored_because) == (None, events.GUEST_PAYMENT)
+        assert (event.kind, event.ignored_because) == (None, events.NOBODYS)
 
     def test_live_mode_and_another_version(self) -> None:
         event = events.parse(body(livemode=True, api_version="2024-06-20"))

@@ -127,8 +127,24 @@ class TestPaymentMethod:
         data = self.map({"id": "pm_1", "type": "moon_cash", "customer": "cus_1"})
         assert (data.type, data.last4) == ("moon_cash", "")
 
+    @pytest.mark.parametrize(("month", "year"), [(13, 70_000), (-1, -1), (True, "2030")])
+    def test_an_expiry_that_is_none(self, life: StripeLife, month: object, year: object) -> None:
+        source = life.objects["payment_method", life.payment_method_id]
+        card = {**source["card"], "exp_month": month, "exp_year": year}
+        data = mapping.payment_method(source | {"card": card}, as_of=AS_OF)
+        assert (data.exp_month, data.exp_year) == (None, None)
+
 
 class TestSubscription:
+    @pytest.mark.parametrize("quantity", [-1, 2**31, "2"])
+    def test_a_quantity_that_is_none(self, life: StripeLife, quantity: object) -> None:
+        item = {**life.objects["subscription", life.subscription_id]["items"]["data"][0]}
+        items = {"data": [item | {"quantity": quantity}]}
+        assert subscription(life, items=items).quantity == 1
+
+    def test_an_id_that_is_none(self, life: StripeLife) -> None:
+        assert subscription(life, default_payment_method="p" * 256).payment_method_id is None
+
     def test_period_and_price_from_the_item(self, life: StripeLife) -> None:
         data = subscription(life)
         item = life.objects["subscription", life.subscription_id]["items"]["data"][0]
