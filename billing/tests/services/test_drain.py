@@ -618,4 +618,9 @@ def _statements() -> int:
     with CaptureQueriesContext(connection) as captured:
         drain_module.drain_batch()
     assert set(WebhookEvent.objects.values_list("state", flat=True)) == {"processed"}
-    return len(captured)
+    # SQLite takes 999 values at once, so that Django cuts one insert into several: counted as one.
+    starts = [query["sql"][:40] for query in captured]
+    return sum(
+        not (start.startswith("INSERT") and start == before)
+        for before, start in zip(["", *starts], starts, strict=False)
+    )
