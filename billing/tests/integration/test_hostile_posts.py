@@ -1,6 +1,5 @@
 """500 malformed or forged posts to the running web; what the worker makes of the signed ones."""
 
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -47,9 +46,8 @@ def test_nothing_breaks_and_nothing_forged_stays(system: Cobro) -> None:
     assert accepted > 50
     events = system.settled_events(accepted)
     assert len(events) == accepted
-    assert [event for event in events if event["state"] in ("failed", "dead")] == []
-    states = Counter(event["state"] for event in events if event["provider"] == "stripe")
-    assert states["processed"] > 20, states
+    settled = ("processed", "waiting", "ignored")
+    assert [event for event in events if event["state"] not in settled] == []
     assert status_of(f"{system.url}/healthz") == 200
     assert "Internal Server Error" not in system.logs()["web"]
 
