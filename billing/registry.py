@@ -18,6 +18,7 @@ from billing.conf import conf
 from billing.errors import (
     BillingError,
     OutcomeUnknown,
+    ProviderError,
     ProviderUnavailable,
     UnknownProvider,
     UnsupportedOperation,
@@ -115,6 +116,8 @@ def _call(alias: str, name: str, method: Any, args: Any, kwargs: Any) -> Any:
         outcome = exc.code
         if isinstance(exc, ProviderUnavailable | OutcomeUnknown):
             circuit.record_failure(alias)
+        elif isinstance(exc, ProviderError):
+            circuit.record_success(alias)  # a refusal is an answer: the provider is there
         raise
     else:
         circuit.record_success(alias)

@@ -8,7 +8,8 @@ from celery import shared_task
 from billing.queue import enqueue
 from billing.services import outbox, webhooks
 
-_running: set[str] = set()
+# Drains that run in this process, and whether another was asked for meanwhile.
+_running: dict[str, bool] = {}
 _lock = threading.Lock()
 
 
@@ -25,16 +26,21 @@ def drain_outbox() -> int:
 
 
 def _alone(name: str, drain: Callable[[], tuple[int, bool]]) -> int:
-    """Run at most one drain of a kind per process, so that other tasks get a slot."""
+    """Run at most one drain of a kind per process, so that other tasks get a slot.
+
+    A wake-up that comes while one runs is not lost: it may have looked for the last time already.
+    """
     with _lock:
         if name in _running:
+            _running[name] = True
             return 0
-        _running.add(name)
+        _running[name] = False
+    has_more = False
     try:
         settled, has_more = drain()
     finally:
         with _lock:
-            _running.discard(name)
-    if has_more:
-        enqueue(name)
+            was_asked_again = _running.pop(name)
+        if has_more or was_asked_again:
+            enqueue(name)
     return settled

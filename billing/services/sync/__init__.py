@@ -1,6 +1,6 @@
 """The only writer of provider-owned state: API answers, webhooks and reconciliation end here."""
 
-from billing.services.sync.kinds import KINDS, Kind
+from billing.services.sync.kinds import KINDS, NOBODY, Kind
 from billing.services.sync.projection import Projected, Snapshot, Verdict, decide, project
 from billing.services.sync.upsert import (
     fetch,
@@ -15,6 +15,7 @@ from billing.services.sync.upsert import (
 
 __all__ = [
     "KINDS",
+    "NOBODY",
     "Kind",
     "Projected",
     "Snapshot",

@@ -273,7 +273,7 @@ class _Batch:
     def _fetch_parent(self, provider: str, result: Projected) -> None:
         name, parent_id = result.parent
         own = result.snapshot.data.id
-        if result.parent in self.parents or parent_id in (own, "nobody"):
+        if result.parent in self.parents or parent_id in (own, sync.NOBODY):
             return
         customer_id = getattr(result.snapshot.data, "customer_id", None) or parent_id
         error: Exception | None = None
@@ -297,7 +297,7 @@ class _Batch:
         kind = KINDS[name]
         result = sync.settle(kind, provider, ref, stamp=stamp, cause=ChangeCause.SYNC)
         above, above_id = result.parent
-        if result.verdict == Verdict.ORPHANED and above_id not in (ref.id, "nobody"):
+        if result.verdict == Verdict.ORPHANED and above_id not in (ref.id, sync.NOBODY):
             parent = Ref(id=above_id, customer_id=ref.customer_id)
             self._fetch_chain(provider, above, parent, stamp)
             sync.settle(kind, provider, ref, stamp=stamp, cause=ChangeCause.SYNC)

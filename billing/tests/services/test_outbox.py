@@ -53,26 +53,41 @@ def test_pushing_again_makes_nothing_twice(plan: SubscriptionPlan) -> None:
     assert len(providers.get("stripe", ReadsPlans).list_plans()) == 4
 
 
-def test_a_failure_backs_off_and_holds_up_nobody(plan: SubscriptionPlan) -> None:
+def send_to_nobody() -> None:
+    message = OutboxMessage.objects.first()
+    message.payload["alias"] = "nobody"
+    message.save()
+
+
+def test_a_provider_that_is_away_costs_no_try(plan: SubscriptionPlan) -> None:
     plan_service.push(plan)
     providers.get("stripe", Simulates).set_faults(answer_500=1)
     drain_all()
-    failed = OutboxMessage.objects.get(state="failed")
-    assert failed.attempts == 1
-    assert 7 < (failed.next_attempt_at - timezone.now()).total_seconds() < 13
-    assert "answer_500" in failed.error_message
-    assert OutboxMessage.objects.filter(state="done").count() == OutboxMessage.objects.count() - 1
+    postponed = OutboxMessage.objects.exclude(state="done").get()
+    assert (postponed.state, postponed.attempts) == ("pending", 0)
+    assert postponed.next_attempt_at > timezone.now()
+    assert "answer_500" in postponed.error_message
     make_due()
     drain_all()
     assert not OutboxMessage.objects.exclude(state="done").exists()
 
 
-def test_it_is_dead_after_eight_tries(plan: SubscriptionPlan, settings: Any) -> None:
-    settings.BILLING_CIRCUIT_FAILURES = 1000
+def test_a_failure_backs_off_and_holds_up_nobody(plan: SubscriptionPlan) -> None:
+    plan_service.push(plan)
+    send_to_nobody()
+    drain_all()
+    failed = OutboxMessage.objects.get(state="failed")
+    assert failed.attempts == 1
+    assert 7 < (failed.next_attempt_at - timezone.now()).total_seconds() < 13
+    assert "nobody" in failed.error_message
+    assert OutboxMessage.objects.filter(state="done").count() == OutboxMessage.objects.count() - 1
+
+
+def test_it_is_dead_after_eight_tries(plan: SubscriptionPlan) -> None:
     plan_service.push(plan)
     OutboxMessage.objects.exclude(pk=OutboxMessage.objects.first().pk).delete()
+    send_to_nobody()
     message = OutboxMessage.objects.get()
-    providers.get(message.payload["alias"], Simulates).set_faults(answer_500=100)
     for tries in range(1, 9):
         make_due()
         outbox.drain()

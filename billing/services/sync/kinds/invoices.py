@@ -1,0 +1,112 @@
+"""Invoices, with the provider's own amounts."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from billing.enums import (
+    EventKind,
+    InvoiceStatus,
+    PaymentState,
+)
+from billing.lifecycle import TERMINAL_INVOICE
+from billing.models import (
+    Invoice,
+    Subscription,
+)
+from billing.money import Money
+from billing.providers.base import ReadsInvoices
+from billing.providers.types import (
+    InvoiceData,
+    LineData,
+)
+from billing.services.sync.kinds.base import (
+    NOBODY,
+    Kind,
+    Relatives,
+    by_id,
+    customers_of,
+    method_columns,
+    owner_columns,
+    payment_methods_of,
+)
+
+
+class InvoiceKind(Kind):
+    name = EventKind.INVOICE
+    model = Invoice
+    id_field = "provider_invoice_id"
+    columns = (
+        "organization_id", "customer_id", "subscription_id", "payment_method_id",
+        "provider_payment_method_id", "payment_intent_id", "number", "status", "provider_status",
+        "payment_state", "currency", "subtotal_minor", "discount_minor", "tax_minor", "total_minor",
+        "amount_due_minor", "amount_paid_minor", "period_start", "period_end", "due_date",
+        "paid_at", "next_attempt_at", "invoice_pdf_url", "hosted_invoice_url", "line_items",
+    )  # fmt: skip
+    reader = ReadsInvoices
+    read_method = "get_invoice"
+    terminal = frozenset(TERMINAL_INVOICE)
+    early = frozenset({InvoiceStatus.DRAFT.value})
+
+    def relatives(self, provider: str, mode: str, items: Sequence[InvoiceData]) -> Relatives:
+        return Relatives(
+            customers=customers_of(provider, mode, items),
+            payment_methods=payment_methods_of(provider, mode, items),
+            subscriptions=by_id(
+                Subscription.objects.all(),
+                "provider_subscription_id",
+                provider,
+                mode,
+                (item.subscription_id for item in items),
+            ),
+        )
+
+    def missing_parent(
+        self, data: InvoiceData, row: Any, relatives: Relatives
+    ) -> tuple[EventKind, str]:
+        if data.subscription_id and data.subscription_id not in relatives.subscriptions:
+            return (EventKind.SUBSCRIPTION, data.subscription_id)
+        known = row is not None or data.customer_id in relatives.customers
+        return (EventKind.CUSTOMER, "" if known else data.customer_id or NOBODY)
+
+    def values(self, data: InvoiceData, row: Any, relatives: Relatives) -> dict[str, Any]:
+        status = data.status.value if data.status else row.status
+        subscription = relatives.subscriptions.get(data.subscription_id or "")
+        values: dict[str, Any] = {
+            "subscription_id": subscription.pk if subscription else row.subscription_id,
+            "number": data.number[:100],
+            "status": status,
+            "provider_status": data.provider_status[:60],
+            "payment_state": data.payment_state or _payment_state(status),
+            "currency": data.currency,
+            "subtotal_minor": data.subtotal_minor,
+            "discount_minor": data.discount_minor,
+            "tax_minor": data.tax_minor,
+            "total_minor": data.total_minor,
+            "amount_due_minor": data.amount_due_minor,
+            "amount_paid_minor": data.amount_paid_minor,
+            "period_start": data.period_start,
+            "period_end": data.period_end,
+            "due_date": data.due_at,
+            "paid_at": data.paid_at,
+            "next_attempt_at": data.next_attempt_at,
+            "invoice_pdf_url": data.pdf_url[:1000],
+            "hosted_invoice_url": data.hosted_url[:1000],
+            "line_items": [_line(line, data.currency) for line in data.lines],
+        }
+        if data.payment_id is not None:
+            values["payment_intent_id"] = data.payment_id
+        values |= method_columns(data, relatives)
+        return values | owner_columns(data, row, relatives)
+
+
+def _line(line: LineData, currency: str) -> dict[str, Any]:
+    return {
+        "description": line.description,
+        "amount": str(Money(line.amount_minor, currency).decimal),
+        "amount_minor": line.amount_minor,
+        "quantity": line.quantity,
+    }
+
+
+def _payment_state(status: str) -> str:
+    return PaymentState.PAID if status == InvoiceStatus.PAID else PaymentState.NONE

@@ -1,0 +1,78 @@
+"""Attempts to collect."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from billing.enums import (
+    EventKind,
+    PaymentStatus,
+)
+from billing.lifecycle import TERMINAL_PAYMENT
+from billing.models import (
+    Invoice,
+    Payment,
+)
+from billing.providers.base import ReadsPayments
+from billing.providers.types import PaymentData
+from billing.services.sync.kinds.base import (
+    NOBODY,
+    Kind,
+    Relatives,
+    by_id,
+    customers_of,
+    method_columns,
+    next_action_column,
+    owner_columns,
+    payment_methods_of,
+)
+
+
+class PaymentKind(Kind):
+    name = EventKind.PAYMENT
+    model = Payment
+    id_field = "provider_payment_id"
+    columns = (
+        "organization_id", "customer_id", "invoice_id", "payment_method_id",
+        "provider_payment_method_id", "currency", "amount_minor", "status", "provider_status",
+        "decline_code", "next_action", "paid_at",
+    )  # fmt: skip
+    reader = ReadsPayments
+    read_method = "get_payment"
+    terminal = frozenset(TERMINAL_PAYMENT)
+    early = frozenset({PaymentStatus.PENDING.value})
+
+    def relatives(self, provider: str, mode: str, items: Sequence[PaymentData]) -> Relatives:
+        return Relatives(
+            customers=customers_of(provider, mode, items),
+            payment_methods=payment_methods_of(provider, mode, items),
+            invoices=by_id(
+                Invoice.objects.all(),
+                "provider_invoice_id",
+                provider,
+                mode,
+                (item.invoice_id for item in items),
+            ),
+        )
+
+    def missing_parent(
+        self, data: PaymentData, row: Any, relatives: Relatives
+    ) -> tuple[EventKind, str]:
+        if data.invoice_id and data.invoice_id not in relatives.invoices:
+            return (EventKind.INVOICE, data.invoice_id)
+        known = row is not None or data.customer_id in relatives.customers
+        return (EventKind.CUSTOMER, "" if known else data.customer_id or NOBODY)
+
+    def values(self, data: PaymentData, row: Any, relatives: Relatives) -> dict[str, Any]:
+        invoice = relatives.invoices.get(data.invoice_id or "")
+        values: dict[str, Any] = {
+            "invoice_id": invoice.pk if invoice else row.invoice_id,
+            "currency": data.currency,
+            "amount_minor": data.amount_minor,
+            "status": data.status.value if data.status else row.status,
+            "provider_status": data.provider_status[:60],
+            "decline_code": data.decline_code[:60],
+            "next_action": next_action_column(data.next_action),
+            "paid_at": data.paid_at,
+        }
+        values |= method_columns(data, relatives)
+        return values | owner_columns(data, row, relatives)
