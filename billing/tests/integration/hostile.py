@@ -92,8 +92,8 @@ def send(port: int, raw: bytes) -> tuple[int, str]:
     """Return the status and the text that the server answers with; 0 when it only hangs up."""
     answer = b""
     with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
-        # A refusal may come, and the line be cut, before everything is sent.
-        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+        # A refusal may come, and the line be cut in some way, before all is sent.
+        with contextlib.suppress(OSError):
             connection.sendall(raw)
             connection.shutdown(socket.SHUT_WR)
         with contextlib.suppress(ConnectionResetError):
