@@ -6,7 +6,11 @@ from typing import Any
 from celery import Celery
 from celery.signals import beat_init, celeryd_init
 
+from project import broker
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+
+broker.install()
 
 app = Celery("project")
 app.config_from_object("django.conf:settings", namespace="CELERY")
