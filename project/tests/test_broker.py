@@ -39,6 +39,7 @@ def options(tmp_path: Path) -> dict[str, Any]:
 
 def connect(options: dict[str, Any]) -> Connection:
     broker.install()
+    broker.Transport.global_state.clear()  # kombu keeps bindings per process, not per folder
     return Connection("filesystem://localhost", transport_options=options)
 
 
