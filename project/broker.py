@@ -20,12 +20,12 @@ LOCK_NAME = ".lock"
 
 
 class Channel(filesystem.Channel):
-    def _put(self, queue: str, payload: Any, **_: Any) -> None:
+    def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
         name = f"{round(monotonic() * 1000)}_{uuid.uuid4()}.{queue}.msg"
         final = os.path.join(self.data_folder_out, name)
         unfinished = f"{final}.part"
         with open(unfinished, "w", encoding="utf-8") as file:
-            file.write(dumps(payload))
+            file.write(dumps(message))
         os.replace(unfinished, final)
 
     def _queue_bind(self, *args: Any) -> None:

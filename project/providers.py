@@ -10,7 +10,7 @@ from project.stand_ins import STAND_INS
 
 # In the environment, PEM keys and lists arrive as text; a blank value is the same as none.
 _NOT_BUILT_YET = ("conekta", "polar")
-_SANDBOX_SECRET = "whsec_c2FuZGJveC1kZXZlbG9wbWVudC1vbmx5"
+_SANDBOX_SECRET = "whsec_c2FuZGJveC1vbmx5"
 
 
 def billing_providers(

@@ -20,7 +20,7 @@ from billing.services import plans as plan_service
 from billing.services import webhooks
 from project.stand_ins import STAND_INS
 
-SECRET = "whsec_c2FuZGJveC10ZXN0cy1vbmx5"  # noqa: S105
+SECRET = "whsec_dGVzdHMtb25seQ=="  # noqa: S105
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ import traceback
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -31,13 +31,16 @@ from billing.errors import (
 )
 from billing.models import WebhookEvent
 from billing.models.webhooks import DUE_STATES
-from billing.providers.base import ReceivesWebhooks
-from billing.providers.types import ObjectData, ProviderEvent, Ref
-from billing.registry import providers
+from billing.providers.types import ObjectData, Ref
 from billing.services import sync
 from billing.services.leases import back_off, claim, look_again, mark
-from billing.services.sync import KINDS, Kind, Projected, Snapshot, Verdict
-from billing.services.sync.projection import newest, word
+from billing.services.sync import KINDS, Projected, Verdict
+from billing.services.webhooks.folds import (
+    Fold,
+    count_unforgettable,
+    map_event,
+    proven_snapshot,
+)
 
 logger = logging.getLogger(__name__)
 _NOT_NOW = (ProviderUnavailable, RateLimited, OutcomeUnknown)
@@ -45,22 +48,6 @@ _NOT_NOW = (ProviderUnavailable, RateLimited, OutcomeUnknown)
 _NOT_THERE = (ProviderObjectMissing, UnsupportedOperation, LeaseLost)
 # The database went away or chose us in a deadlock: nobody's event is to blame.
 _DATABASE_TROUBLE = (OperationalError, InterfaceError)
-
-
-@dataclass(kw_only=True)
-class Fold:
-    """The events of one object in a batch, the newest last."""
-
-    kind: Kind
-    provider: str
-    object_id: str
-    events: list[WebhookEvent] = field(default_factory=list)
-    snapshot: Snapshot | None = None
-
-    @property
-    def ref(self) -> Ref:
-        last = self.events[-1]
-        return Ref(id=self.object_id, customer_id=last.customer_id or last.parent_id)
 
 
 def due_events() -> models.QuerySet[WebhookEvent]:
@@ -162,7 +149,7 @@ class _Batch:
         to_fetch: list[Fold] = []
         for fold in folds:
             try:
-                fold.snapshot = _snapshot(fold)
+                fold.snapshot = proven_snapshot(fold)
             except Exception:  # noqa: BLE001 - whatever one payload does, the others go on
                 self._fail(fold.events, traceback.format_exc())
                 continue
@@ -176,7 +163,7 @@ class _Batch:
         A fold must end as its events one by one would: an end that the newest contradicts is kept
         and recorded as drift, and so is the last word that we know before one that we do not.
         """
-        count = _unforgettable(fold)
+        count = count_unforgettable(fold)
         if count:
             older = replace(fold, events=fold.events[:count], snapshot=None)
             fold.events = fold.events[count:]
@@ -244,7 +231,7 @@ class _Batch:
         try:
             return sync.fetch(fold.kind, fold.provider, fold.ref)
         except UnsupportedOperation:
-            data = _map(fold.events[-1])
+            data = map_event(fold.events[-1])
             if data is None:
                 raise
             return data
@@ -393,66 +380,3 @@ def _is_known(provider: str, remote_id: str) -> bool:
         ).exists()
         for kind in KINDS.values()
     )
-
-
-def _snapshot(fold: Fold) -> Snapshot | None:
-    """The newest state that the fold's payloads prove, or None when the object must be fetched."""
-    last = fold.events[-1].occurred_at
-    deciding = [event for event in fold.events if event.occurred_at == last]
-    if not all(event.is_pinned for event in deciding):
-        return None
-    snapshots = []
-    for event in deciding:
-        data = _map(event)
-        if data is None:
-            return None
-        snapshots.append(
-            Snapshot(
-                data=data,
-                stamp=event.occurred_at,
-                cause=ChangeCause.WEBHOOK,
-                events=fold.events,
-            )
-        )
-    return newest(fold.kind, snapshots)
-
-
-def _unforgettable(fold: Fold) -> int:
-    """How many of the older events the newest state may not replace unseen."""
-    last = fold.events[-1].occurred_at
-    older = [event for event in fold.events if event.occurred_at < last]
-    newest_word = word(fold.snapshot.data) if fold.snapshot else ""
-    if fold.snapshot and not newest_word and fold.kind.early:
-        return len(older)
-    ends = [
-        index
-        for index, event in enumerate(older, start=1)
-        if fold.kind.terminal and _told_word(event) in fold.kind.terminal - {newest_word}
-    ]
-    return ends[-1] if ends else 0
-
-
-def _told_word(event: WebhookEvent) -> str:
-    try:
-        data = _map(event) if event.is_pinned else None
-    except Exception:  # noqa: BLE001 - what cannot be read says nothing
-        return ""
-    return word(data) if data else ""
-
-
-def _map(event: WebhookEvent) -> ObjectData | None:
-    provider = providers.get(event.provider, ReceivesWebhooks)
-    kind = EventKind(event.kind)
-    parsed = ProviderEvent(
-        id=event.provider_event_id,
-        type=event.event_type,
-        occurred_at=event.occurred_at,
-        mode=event.mode,
-        kind=kind,
-        object_id=event.object_id,
-        customer_id=event.customer_id,
-        parent_id=event.parent_id,
-        api_version=event.api_version,
-        is_pinned=event.is_pinned,
-    )
-    return provider.map_webhook_object(kind, event.payload, parsed)

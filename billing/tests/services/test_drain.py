@@ -31,6 +31,7 @@ from billing.tests.services.sandbox_objects import ALIAS, CREATED
 
 # The package offers the function under the module's name.
 drain_module: Any = import_module("billing.services.webhooks.drain")
+folds_module: Any = import_module("billing.services.webhooks.folds")
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -124,14 +125,14 @@ class TestPoison:
         self, customer: Customer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         _deliver_many(3)
-        original = drain_module._map
+        original = folds_module.map_event
 
         def map_(row: WebhookEvent) -> Any:
             if row.object_id == "sub_p001":
                 raise KeyError("poison")
             return original(row)
 
-        monkeypatch.setattr(drain_module, "_map", map_)
+        monkeypatch.setattr(folds_module, "map_event", map_)
         webhooks.drain()
         assert Subscription.objects.count() == 2
         assert WebhookEvent.objects.get(state="failed").object_id == "sub_p001"

@@ -59,7 +59,7 @@ BILLING_PROVIDERS = {
         "MODE": "sandbox",
         "OPTIONS": {
             "path": str(HERE / "sandbox.sqlite3"),
-            "secret": "whsec_c2FuZGJveC10ZXN0cy1vbmx5",
+            "secret": "whsec_dGVzdHMtb25seQ==",
             "webhook_url": "",
         },
     }
