@@ -20,12 +20,15 @@ LOCK_NAME = ".lock"
 
 
 class Channel(filesystem.Channel):
-    def _put(self, queue: str, message: Any, **kwargs: Any) -> None:
+    # The two bases in the stubs disagree about this signature.
+    def _put(  # type: ignore[override]
+        self, queue: str, payload: dict[str, Any], **kwargs: Any
+    ) -> None:
         name = f"{round(monotonic() * 1000)}_{uuid.uuid4()}.{queue}.msg"
         final = os.path.join(self.data_folder_out, name)
         unfinished = f"{final}.part"
         with open(unfinished, "w", encoding="utf-8") as file:
-            file.write(dumps(message))
+            file.write(dumps(payload))
         os.replace(unfinished, final)
 
     def _queue_bind(self, *args: Any) -> None:
