@@ -6,7 +6,7 @@ from collections.abc import Callable
 from celery import shared_task
 
 from billing.queue import enqueue
-from billing.services import outbox, webhooks
+from billing.services import outbox, reconcile, webhooks
 
 # Drains that run in this process, and whether another was asked for meanwhile.
 _running: dict[str, bool] = {}
@@ -23,6 +23,12 @@ def drain_webhook_events() -> int:
 def drain_outbox() -> int:
     """Carry out what is due in the outbox; return how many messages were settled."""
     return _alone("billing.drain_outbox", outbox.drain)
+
+
+@shared_task(name="billing.settle_creations")
+def settle_creations() -> int:
+    """Settle subscription creations that a crash or a lost answer left open; return how many."""
+    return reconcile.settle_creations()
 
 
 def _alone(name: str, drain: Callable[[], tuple[int, bool]]) -> int:

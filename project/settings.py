@@ -185,6 +185,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": BILLING_SWEEP_SECONDS,
         "options": {"expires": BILLING_SWEEP_SECONDS},
     },
+    "settle-creations": {
+        "task": "billing.settle_creations",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
     "drain-outbox": {
         "task": "billing.drain_outbox",
         "schedule": BILLING_SWEEP_SECONDS,

@@ -90,6 +90,14 @@ def create(
             organization, alias, payment_method, token, billing_address, user, request_key
         )
         operation = _reserve(organization, customer, offer, quantity, method, request_key)
+    return finish(operation)
+
+
+def finish(operation: Operation) -> Subscription:
+    """Carry out a reserved creation, or repeat with its own key one whose answer was lost.
+
+    Raises PaymentDeclined, OutcomeUnknown, and what else the provider raises.
+    """
     subscription = Subscription.objects.with_details().get(pk=operation.subject_id)
     if operation.is_done:
         return subscription
