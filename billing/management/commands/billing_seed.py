@@ -123,15 +123,15 @@ def _plan(number: int, row: Mapping[str, Any]) -> list[Price]:
 
 
 def _organization(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    organization, _ = apps.get_model(conf.organization_model)._default_manager.get_or_create(
-        name=row["name"]
-    )
-    account = {"name": row["name"], **row["account"]}
-    BillingAccount.objects.get_or_create(organization=organization, defaults=account)
+    """The owner's organization, made when there is none; others may bear the same name."""
     user = _user(row["owner"], row["account"]["email"])
-    Membership.objects.get_or_create(
-        user=user, organization=organization, defaults={"role": Role.OWNER.value}
-    )
+    if not Membership.objects.filter(user=user).exists():
+        organization = apps.get_model(conf.organization_model)._default_manager.create(
+            name=row["name"]
+        )
+        account = {"name": row["name"], **row["account"]}
+        BillingAccount.objects.create(organization=organization, **account)
+        Membership.objects.create(user=user, organization=organization, role=Role.OWNER.value)
     token, _ = Token.objects.get_or_create(user=user)
     return row["owner"], row["name"], token.key
 

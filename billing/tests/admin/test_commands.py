@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from billing.models import (
     BillingAccount,
     Membership,
+    Organization,
     Price,
     ProviderPrice,
     RuleSet,
@@ -38,6 +39,14 @@ class TestSeed:
         assert "cobro-dev" in out
         run("billing_seed")
         assert [model.objects.count() for model in COUNTED] == first
+
+    def test_bears_organizations_of_the_same_name(self, sandbox: Any) -> None:
+        """As billing_demo makes them: `make run` must start again after it."""
+        run("billing_seed")
+        names = list(Organization.objects.values_list("name", flat=True))
+        Organization.objects.bulk_create(Organization(name=name) for name in names * 2)
+        run("billing_seed")
+        assert Organization.objects.count() == 3 * len(names)
 
     def test_prices_are_those_of_the_first_design(self, sandbox: Any) -> None:
         run("billing_seed")
