@@ -1,14 +1,18 @@
 # Every target is a command of dev.py; `python3 dev.py` does the same without make.
 PYTHON ?= python3
 
-.PHONY: help run test check lint setup
+.PHONY: help run test check lint soak setup
 
 help:
 	@echo "make run     start Cobro on http://127.0.0.1:8000 (PORT moves it)"
 	@echo "make test    run the tests that need no service"
 	@echo "make check   lint, then test"
 	@echo "make lint    format, style, types, import contracts, migrations, packages, API description"
+	@echo "make soak    attack, kill and time the whole, up to 25 minutes (BLOCKS=\"crashes races\")"
 	@echo "make setup   make .venv with everything for development"
 
 run test check lint setup:
 	@$(PYTHON) dev.py $@
+
+soak:
+	@$(PYTHON) dev.py soak $(BLOCKS)

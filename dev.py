@@ -355,6 +355,23 @@ def check(arguments: list[str]) -> int:
     return lint([]) or test(arguments)
 
 
+def soak(arguments: list[str]) -> int:
+    """attack, kill and time the whole on servers of its own; names choose blocks"""
+    setup(DEVELOPMENT)
+    command = [PYTHON, "-m", "billing.tests.soak", *arguments]
+    with tempfile.TemporaryDirectory(prefix="cobro-") as folder:
+        # In a session of its own, so that a Ctrl-C reaches it once and it can end its servers.
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=embedded_environment(folder), start_new_session=True
+        )
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+            raise
+
+
 def _step_fails(step: list[str]) -> bool:
     _say("$ " + " ".join(step).replace(str(BIN) + "/", ""))
     return _embedded(step) != 0
@@ -374,7 +391,14 @@ def setup_all(_: list[str]) -> int:
     return 0
 
 
-COMMANDS = {"run": run, "test": test, "check": check, "lint": lint, "setup": setup_all}
+COMMANDS = {
+    "run": run,
+    "test": test,
+    "check": check,
+    "lint": lint,
+    "soak": soak,
+    "setup": setup_all,
+}
 _printing = threading.Lock()
 
 
