@@ -6,19 +6,21 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from billing.conf import conf
-from billing.enums import WebhookState
+from billing.enums import ChangeCause, ChangeOutcome, WebhookState
 from billing.errors import InvalidSignature, WebhookError
-from billing.models import WebhookEvent
+from billing.models import StateChange, WebhookEvent
 from billing.payloads import clean
 from billing.providers.base import ReceivesWebhooks
 from billing.providers.types import ProviderEvent
 from billing.queue import enqueue
 from billing.registry import providers
 
+# The ledger's word for an event that was made due again: it may then have one effect more.
+REPLAYED = "replayed"
 # Kept beside the body so that an event can be read again; signatures and credentials are not.
 _KEPT_HEADERS = frozenset({"content-type", "user-agent", "webhook-id", "webhook-timestamp"})
 
@@ -53,23 +55,37 @@ def retry(event: WebhookEvent) -> None:
     parsed = providers.get(event.provider, ReceivesWebhooks).parse_webhook_event(
         event.body.encode(), event.headers
     )
-    WebhookEvent.objects.filter(pk=event.pk).update(
-        kind=parsed.kind or "",
-        object_id=parsed.object_id,
-        customer_id=parsed.customer_id,
-        parent_id=parsed.parent_id,
-        api_version=parsed.api_version,
-        is_pinned=parsed.is_pinned,
-        state=WebhookState.PENDING,
-        attempts=0,
-        waits=0,
-        next_attempt_at=timezone.now(),
-        claimed_until=None,
-        claim_id=None,
-        processed_at=None,
-        outcome="",
-        error_message="",
-    )
+    now = timezone.now()
+    with transaction.atomic():
+        WebhookEvent.objects.filter(pk=event.pk).update(
+            kind=parsed.kind or "",
+            object_id=parsed.object_id,
+            customer_id=parsed.customer_id,
+            parent_id=parsed.parent_id,
+            api_version=parsed.api_version,
+            is_pinned=parsed.is_pinned,
+            state=WebhookState.PENDING,
+            attempts=0,
+            waits=0,
+            next_attempt_at=now,
+            claimed_until=None,
+            claim_id=None,
+            processed_at=None,
+            outcome="",
+            error_message="",
+        )
+        StateChange.objects.create(
+            object_type="webhookevent",
+            object_id=event.pk,
+            provider=event.provider,
+            cause=ChangeCause.STAFF,
+            outcome=ChangeOutcome.APPLIED,
+            code=REPLAYED,
+            from_state=event.state,
+            to_state=WebhookState.PENDING,
+            event_type=event.event_type,
+            occurred_at=now,
+        )
     enqueue("billing.drain_webhook_events")
 
 

@@ -497,9 +497,11 @@ class TestStates:
         webhooks.drain()
         after = Subscription.objects.values().get()
         assert before == after
-        assert [change.outcome for change in StateChange.objects.order_by("created_at")] == [
-            "applied",
-            "unchanged",
+        changes = StateChange.objects.order_by("created_at")
+        assert [(change.object_type, change.outcome, change.code) for change in changes] == [
+            ("subscription", "applied", ""),
+            ("webhookevent", "applied", "replayed"),
+            ("subscription", "unchanged", ""),
         ]
 
     def test_a_provider_that_can_be_asked_nothing_is_taken_at_its_word(
