@@ -106,6 +106,9 @@ else:
         }
     }
 
+# How many proxies in front of us append to X-Forwarded-For; what stands before is not believed.
+GEO_TRUSTED_PROXIES = env.int("GEO_TRUSTED_PROXIES", default=0)
+
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("es", "Español")]
 TIME_ZONE = "UTC"

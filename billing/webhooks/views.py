@@ -10,6 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 from billing.conf import conf
 from billing.errors import UnknownProvider, UnsupportedOperation, WebhookError
 from billing.services import webhooks
+from geo.ip import client_ip
 
 logger = logging.getLogger(__name__)
 _RETRY_SECONDS = "5"
@@ -39,8 +40,8 @@ def receive(request: HttpRequest, alias: str) -> JsonResponse:
         status = webhooks.receive(alias, body, request.headers)
     except (_Unreadable, WebhookError):
         # Nothing of an unverified request is logged but where it came from.
-        address = request.META.get("REMOTE_ADDR", "")
-        logger.warning("webhook.refused", extra={"provider": alias, "address": address})
+        extra = {"provider": alias, "address": client_ip(request)}
+        logger.warning("webhook.refused", extra=extra)
         return JsonResponse({"status": "refused"}, status=400)
     except _TooLarge:
         return JsonResponse({"status": "too_large"}, status=413)
