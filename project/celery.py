@@ -1,10 +1,11 @@
 """The Celery application; worker and beat refuse an unsafe configuration before they start."""
 
 import os
+import signal
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, celeryd_init
+from celery.signals import beat_init, celeryd_init, worker_process_init
 
 from project import broker
 
@@ -23,3 +24,12 @@ def refuse_unsafe_configuration(**_: Any) -> None:
     from billing.checks import refuse_unsafe_configuration
 
     refuse_unsafe_configuration()
+
+
+@worker_process_init.connect
+def finish_before_leaving(**_: Any) -> None:
+    """Let the processes of a pool bear SIGTERM: they would die with a batch in hand.
+
+    systemd, for one, sends it to every process. The parent ends its pool when the tasks are done.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)

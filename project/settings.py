@@ -226,6 +226,9 @@ else:
 BILLING_ORGANIZATION_MODEL = "billing.Organization"
 BILLING_DEFAULT_CURRENCY = env.str("BILLING_DEFAULT_CURRENCY", default="USD")
 BILLING_LEASE_SECONDS = env.float("BILLING_LEASE_SECONDS", default=120)
+BILLING_DRAIN_BATCH_SIZE = env.int("BILLING_DRAIN_BATCH_SIZE", default=200)
+BILLING_DRAIN_SECONDS = env.float("BILLING_DRAIN_SECONDS", default=20)
+BILLING_RETRY_BASE_SECONDS = env.float("BILLING_RETRY_BASE_SECONDS", default=10)
 BILLING_ROUTES = [
     {"countries": ["MX"], "provider": "conekta", "currency": "MXN"},
     {"transaction_types": ["product_purchase"], "provider": "polar"},

@@ -10,6 +10,7 @@ that `life.serve(mock)` answers the GETs of that moment. Key sets are those that
 
 import copy
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -21,6 +22,12 @@ import stripe
 
 API_VERSION = "2026-10-28.endive"
 API_BASE = "https://api.stripe.com"
+STORIES = {
+    "recovered": "sign_up subscribe fail pay renew schedule_cancel",
+    "past due": "sign_up subscribe pay start_renewal fail",
+    "over": "sign_up subscribe pay renew cancel",
+    "gone": "sign_up subscribe pay cancel detach delete_customer",
+}
 _FOLDER = Path(__file__).parent / "fixtures" / "stripe"
 _MONTH = timedelta(days=30)
 _PATHS = {
@@ -57,6 +64,23 @@ def sign(body: bytes, secret: str, at: datetime | None = None) -> str:
         body.decode(), secret, timestamp=moment
     )
     return header
+
+
+def live(stories: Sequence[tuple[str, str]], references: Sequence[str]) -> list["StripeLife"]:
+    """Lives of customers of ours; in every other one a payment's events share one second."""
+    lives = []
+    for (story, version), reference in zip(stories, references, strict=True):
+        number = len(lives) + 1
+        life = StripeLife(
+            customer_reference=reference,
+            number=number,
+            pay_seconds=2 * (number % 2),
+            api_version=version,
+        )
+        for step in STORIES[story].split():
+            getattr(life, step)()
+        lives.append(life)
+    return lives
 
 
 class StripeLife:

@@ -81,3 +81,16 @@ def status_of(url: str, seconds: float = 20) -> int:
         except OSError:
             time.sleep(0.1)
     return 0
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that `pid` started, and those that they started."""
+    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True).stdout
+    parents = [tuple(map(int, line.split())) for line in listed.splitlines()]
+    found, waiting = [], [pid]
+    while waiting:
+        parent = waiting.pop()
+        children = [child for child, its_parent in parents if its_parent == parent]
+        found += children
+        waiting += children
+    return found

@@ -15,7 +15,15 @@ from pathlib import Path
 import pytest
 
 import dev
-from project.tests.processes import ROOT, clean_environment, free_port, kill, start, status_of
+from project.tests.processes import (
+    ROOT,
+    clean_environment,
+    descendants,
+    free_port,
+    kill,
+    start,
+    status_of,
+)
 
 WEB = """
 import http.server as h, os
@@ -204,18 +212,6 @@ def run_dev(folder: Path, command: str, **values: str) -> subprocess.CompletedPr
         text=True,
         timeout=30,
     )
-
-
-def descendants(pid: int) -> list[int]:
-    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True).stdout
-    parents = [tuple(map(int, line.split())) for line in listed.splitlines()]
-    found, waiting = [], [pid]
-    while waiting:
-        parent = waiting.pop()
-        children = [child for child, its_parent in parents if its_parent == parent]
-        found += children
-        waiting += children
-    return found
 
 
 def alive(pid: int) -> bool:

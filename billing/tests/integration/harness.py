@@ -104,23 +104,38 @@ class Cobro:
 @contextlib.contextmanager
 def cobro(folder: Path, **values: str) -> Iterator[Cobro]:
     """Migrate, start web and worker, wait until they answer; in the end nothing is left of them."""
-    port = str(free_port())
     with database(folder) as database_url, broker() as redis:
-        own = {
-            "ENVIRONMENT": "development",
-            "PORT": port,
-            "DATABASE_URL": database_url,
-            "STRIPE_TEST_KEY": STRIPE_KEY,
-            "STRIPE_WEBHOOK_SECRET": STRIPE_SECRET,
-            "CELERY_WORKER_CONCURRENCY": "2",
-        }
-        environment = clean_environment(folder, **(own | redis | values))
-        url = f"http://127.0.0.1:{port}"
-        system = Cobro(url=url, folder=folder, environment=environment)
+        system = configured(folder, **({"DATABASE_URL": database_url} | redis | values))
         system.orm("call_command('migrate', verbosity=0); call_command('createcachetable')")
-        with running("worker", environment, folder), running("web", environment, folder):
-            assert status_of(f"{url}/healthz", START_SECONDS) == 200, system.logs()
+        with started(system, "worker", "web"):
             yield system
+
+
+def configured(folder: Path, **values: str) -> Cobro:
+    """The system as `values` and our defaults configure it, with nothing started yet."""
+    port = str(free_port())
+    own = {
+        "ENVIRONMENT": "development",
+        "PORT": port,
+        "STRIPE_TEST_KEY": STRIPE_KEY,
+        "STRIPE_WEBHOOK_SECRET": STRIPE_SECRET,
+        "CELERY_WORKER_CONCURRENCY": "2",
+    }
+    environment = clean_environment(folder, **(own | values))
+    return Cobro(url=f"http://127.0.0.1:{port}", folder=folder, environment=environment)
+
+
+@contextlib.contextmanager
+def started(system: Cobro, *names: str) -> Iterator[dict[str, "Process"]]:
+    """Run these processes of the Procfile; yield them by name once the web answers."""
+    with contextlib.ExitStack() as stack:
+        processes = {}
+        for name in names:
+            processes[name] = Process(name, system.environment, system.folder)
+            stack.enter_context(_running(processes[name]))
+        if "web" in processes:
+            assert status_of(f"{system.url}/healthz", START_SECONDS) == 200, system.logs()
+        yield processes
 
 
 @contextlib.contextmanager
@@ -128,38 +143,101 @@ def running(
     name: str, environment: Mapping[str, str], folder: Path, command: Sequence[str] = ()
 ) -> Iterator[Path]:
     """Run a process of the Procfile, or `command`; yield its log. SIGTERM ends it, all of it."""
-    log = folder / f"{name}.log"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            command or ["sh", "-c", f"exec {procfile_line(name)}"],
-            cwd=ROOT,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    process = Process(name, environment, folder, command)
+    with _running(process):
+        yield process.log
+
+
+class Process:
+    """A process of the Procfile, or `command`, in a session of its own; to be killed and started.
+
+    `log` keeps what it said over its restarts.
+    """
+
+    def __init__(
+        self, name: str, environment: Mapping[str, str], folder: Path, command: Sequence[str] = ()
+    ) -> None:
+        self.name = name
+        self.log = folder / f"{name}.log"
+        self._environment = dict(environment)
+        self._command = command or ["sh", "-c", f"exec {_line(name, folder)}"]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process, f"{self.name} is not running"
+        return self._process.pid
+
+    def start(self) -> None:
+        with self.log.open("a") as output:
+            self._process = subprocess.Popen(
+                self._command,
+                cwd=ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def signal(self, number: int) -> None:
+        """Send a signal to it and all that it started."""
+        _signal(self.pid, number)
+
+    def kill(self) -> None:
+        """SIGKILL to it and all that it started."""
+        self.signal(signal.SIGKILL)
+        self._forget()
+
+    def end(self, *, is_group: bool = False) -> bool:
+        """SIGTERM to the process, or to all of its group; whether it left nothing behind."""
+        group = self.pid
+        (os.killpg if is_group else os.kill)(group, signal.SIGTERM)
+        assert self._process
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(STOP_SECONDS)
+        ends_at = time.monotonic() + 5
+        while _signal(group, 0) and time.monotonic() < ends_at:
+            time.sleep(0.05)
+        is_clean = not _signal(group, signal.SIGKILL)
+        self._forget()
+        return is_clean
+
+    def said(self) -> str:
+        return self.log.read_text()[-_LOG_TAIL:]
+
+    @property
+    def is_started(self) -> bool:
+        return self._process is not None
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def _forget(self) -> None:
+        assert self._process
+        self._process.wait()
+        self._process = None
+
+
+def _line(name: str, folder: Path) -> str:
+    """The Procfile's command; `worker 2` is one more worker. Beat keeps its times in `folder`."""
+    line = procfile_line(name.partition(" ")[0])
+    return f"{line} --schedule '{folder / 'beat'}'" if name == "beat" else line
+
+
+@contextlib.contextmanager
+def _running(process: Process) -> Iterator[None]:
+    process.start()
+    is_clean = True
     try:
-        yield log
-        assert process.poll() is None, f"{name} ended by itself: {log.read_text()[-_LOG_TAIL:]}"
+        yield
+        if process.is_started:
+            assert process.is_alive, f"{process.name} ended by itself: {process.said()}"
     finally:
-        left = _end(process)
-    assert not left, f"{name} left processes behind: {log.read_text()[-_LOG_TAIL:]}"
-
-
-def _end(process: subprocess.Popen[bytes]) -> bool:
-    """SIGTERM to the session; whether something had to be killed."""
-    _signal(process.pid, signal.SIGTERM)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(STOP_SECONDS)
-    ends_at = time.monotonic() + 5
-    while time.monotonic() < ends_at:
-        if not _signal(process.pid, 0):
-            return False
-        time.sleep(0.05)
-    _signal(process.pid, signal.SIGKILL)
-    process.wait()
-    return True
+        if process.is_started:
+            is_clean = process.end()
+    assert is_clean, f"{process.name} left processes behind: {process.said()}"
 
 
 def _signal(group: int, number: int) -> bool:

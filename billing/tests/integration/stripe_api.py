@@ -59,6 +59,36 @@ class StripeApi:
             thread.join()
 
 
+class HangingApi(StripeApi):
+    """Lets requests wait until `go_on`; after `hold_no_more` new ones are answered at once."""
+
+    def __init__(self, lives: Sequence[StripeLife] = ()) -> None:
+        super().__init__(lives)
+        self.waiting = 0
+        self._is_holding = True
+        self._go_on = threading.Event()
+
+    def answer(self, url: str) -> Answer:
+        if self._is_holding:
+            self.waiting += 1
+            self._go_on.wait()
+        return super().answer(url)
+
+    def hold_no_more(self) -> None:
+        self._is_holding = False
+
+    def go_on(self) -> None:
+        self._go_on.set()
+
+    @contextlib.contextmanager
+    def served(self) -> Iterator[str]:
+        with super().served() as url:
+            try:
+                yield url
+            finally:
+                self.go_on()
+
+
 def _handler(api: StripeApi) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

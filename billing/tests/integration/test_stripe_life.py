@@ -19,14 +19,15 @@ from billing.services import webhooks
 from billing.tests.integration.harness import STRIPE_KEY, STRIPE_SECRET, Cobro, cobro
 from billing.tests.integration.life_rows import prepare, stored, told
 from billing.tests.integration.stripe_api import StripeApi
-from billing.tests.stripe_life import API_VERSION, LifeEvent, StripeLife, sign
+from billing.tests.stripe_life import (
+    API_VERSION,
+    STORIES,
+    LifeEvent,
+    StripeLife,
+    live,
+    sign,
+)
 
-STORIES = {
-    "recovered": "sign_up subscribe fail pay renew schedule_cancel",
-    "past due": "sign_up subscribe pay start_renewal fail",
-    "over": "sign_up subscribe pay renew cancel",
-    "gone": "sign_up subscribe pay cancel detach delete_customer",
-}
 ENDS = {
     "recovered": ("active", {"paid": 2}),
     "past due": ("past_due", {"paid": 1, "open": 1}),
@@ -77,23 +78,6 @@ def stripe(settings: Any) -> Iterator[None]:
 def api() -> Iterator[responses.RequestsMock]:
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
         yield mock
-
-
-def live(stories: Sequence[tuple[str, str]], references: Sequence[str]) -> list[StripeLife]:
-    """Lives of customers of ours; in every other one a payment's events share one second."""
-    lives = []
-    for (story, version), reference in zip(stories, references, strict=True):
-        number = len(lives) + 1
-        life = StripeLife(
-            customer_reference=reference,
-            number=number,
-            pay_seconds=2 * (number % 2),
-            api_version=version,
-        )
-        for step in STORIES[story].split():
-            getattr(life, step)()
-        lives.append(life)
-    return lives
 
 
 def post(event: LifeEvent) -> str:

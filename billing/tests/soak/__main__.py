@@ -76,6 +76,7 @@ def run_block(name: str, seconds: int, environment: Mapping[str, str], folder: P
     report = folder / f"{name}.xml"
     started = time.monotonic()
     options = ["-m", f"soak(block='{name}')", f"--timeout={seconds}", f"--junitxml={report}"]
+    options += ["-o", "junit_family=xunit1"]  # xunit2 has no place for what tests measured
     # In a session of its own, so that a Ctrl-C reaches it once, through us.
     process = subprocess.Popen(  # noqa: S603
         [sys.executable, "-m", "pytest", *options], env=environment, start_new_session=True
