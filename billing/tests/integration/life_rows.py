@@ -27,7 +27,14 @@ _OWES = {"open", "uncollectible"}
 def prepare(count: int) -> list[str]:
     """Map the price that the lives are sold at and reserve `count` customers; return their ids."""
     plan = SubscriptionPlan.objects.create(slug="pro", name="Pro")
-    price = Price.objects.create(plan=plan, interval="monthly", currency="USD", amount_minor=2990)
+    price = Price.objects.create(
+        plan=plan,
+        interval="monthly",
+        currency="USD",
+        amount_minor=2990,
+        published_currency="USD",
+        published_amount_minor=2990,
+    )
     ProviderPrice.objects.create(
         price=price, provider="stripe", mode="test", provider_price_id="price_pro_monthly"
     )

@@ -4,6 +4,7 @@ import contextlib
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -57,6 +58,18 @@ class StripeApi:
             server.shutdown()
             server.server_close()
             thread.join()
+
+
+class SlowApi(StripeApi):
+    """Takes `seconds` for each answer."""
+
+    def __init__(self, lives: Sequence[StripeLife] = (), *, seconds: float) -> None:
+        super().__init__(lives)
+        self.seconds = seconds
+
+    def answer(self, url: str) -> Answer:
+        time.sleep(self.seconds)
+        return super().answer(url)
 
 
 class HangingApi(StripeApi):
