@@ -76,6 +76,11 @@ class BillingSettings:
         return timedelta(milliseconds=int(getattr(settings, "BILLING_NUDGE_WINDOW_MS", 50)))
 
     @property
+    def sweep(self) -> timedelta:
+        """BILLING_SWEEP_SECONDS: how often beat has the tables looked through. 15."""
+        return timedelta(seconds=float(getattr(settings, "BILLING_SWEEP_SECONDS", 15)))
+
+    @property
     def lease(self) -> timedelta:
         """BILLING_LEASE_SECONDS: how long a worker owns what it claimed. 120."""
         return timedelta(seconds=float(getattr(settings, "BILLING_LEASE_SECONDS", 120)))
@@ -124,6 +129,16 @@ class BillingSettings:
     def circuit_seconds(self) -> int:
         """BILLING_CIRCUIT_SECONDS: how long an open circuit refuses calls. 30."""
         return int(getattr(settings, "BILLING_CIRCUIT_SECONDS", 30))
+
+    @property
+    def metrics_token(self) -> str:
+        """BILLING_METRICS_TOKEN: what a scraper of /metrics must show; '' means no metrics."""
+        return str(getattr(settings, "BILLING_METRICS_TOKEN", ""))
+
+    @property
+    def payload_age(self) -> timedelta:
+        """BILLING_PAYLOAD_DAYS: how long the bodies of settled events are kept. 90."""
+        return timedelta(days=float(getattr(settings, "BILLING_PAYLOAD_DAYS", 90)))
 
 
 conf = BillingSettings()

@@ -8,9 +8,12 @@ from celery import current_app
 from django.db import transaction
 
 from billing.conf import conf
+from billing.logs import request_id
 
 logger = logging.getLogger(__name__)
 BROKER_PAUSE_SECONDS = 5.0
+# The message's header that carries the id of the request which woke the worker.
+REQUEST_ID_HEADER = "billing_request_id"
 
 _lock = threading.Lock()
 _next_publish: dict[str, float] = {}
@@ -28,8 +31,11 @@ def enqueue(task_name: str, *args: str) -> None:
 def _publish(task_name: str, args: tuple[str, ...]) -> None:
     if not _may_publish(task_name):
         return
+    headers = {REQUEST_ID_HEADER: request_id.get()}
     try:
-        current_app.tasks[task_name].apply_async(args=args, retry=False, ignore_result=True)
+        current_app.tasks[task_name].apply_async(
+            args=args, headers=headers, retry=False, ignore_result=True
+        )
     except Exception:  # noqa: BLE001 - each broker has errors of its own
         logger.warning("broker.unreachable", extra={"task": task_name}, exc_info=True)
         _pause(task_name, BROKER_PAUSE_SECONDS)

@@ -13,7 +13,7 @@ from django.core.signals import setting_changed
 from django.db import connections
 from django.utils.module_loading import import_string
 
-from billing import circuit
+from billing import circuit, metrics
 from billing.conf import conf
 from billing.errors import (
     BillingError,
@@ -107,9 +107,9 @@ class _Guarded:
 
 def _call(alias: str, name: str, method: Any, args: Any, kwargs: Any) -> Any:
     _ensure_no_transaction(name)
-    circuit.ensure_closed(alias)
+    _ensure_closed(alias, name)
     started = time.monotonic()
-    outcome = "ok"
+    outcome = "broken"  # what only an exception leaves that is none of ours
     try:
         answer = method(*args, **kwargs)
     except BillingError as exc:
@@ -120,18 +120,29 @@ def _call(alias: str, name: str, method: Any, args: Any, kwargs: Any) -> Any:
             circuit.record_success(alias)  # a refusal is an answer: the provider is there
         raise
     else:
+        outcome = "ok"
         circuit.record_success(alias)
         return answer
     finally:
+        seconds = time.monotonic() - started
+        metrics.observe_call(alias, name, outcome, seconds)
         logger.info(
             "provider.called",
             extra={
                 "provider": alias,
                 "method": name,
                 "outcome": outcome,
-                "milliseconds": round((time.monotonic() - started) * 1000),
+                "milliseconds": round(seconds * 1000),
             },
         )
+
+
+def _ensure_closed(alias: str, name: str) -> None:
+    try:
+        circuit.ensure_closed(alias)
+    except ProviderUnavailable:
+        metrics.observe_call(alias, name, "circuit_open", 0.0)
+        raise
 
 
 def _ensure_no_transaction(name: str) -> None:

@@ -2,15 +2,31 @@
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 from celery import shared_task
+from celery.signals import task_postrun, task_prerun
 
-from billing.queue import enqueue
+from billing import heartbeats  # noqa: F401 - listens to the signals of worker and beat
+from billing.logs import request_id
+from billing.queue import REQUEST_ID_HEADER, enqueue
 from billing.services import outbox, reconcile, webhooks
 
 # Drains that run in this process, and whether another was asked for meanwhile.
 _running: dict[str, bool] = {}
 _lock = threading.Lock()
+
+
+@task_prerun.connect
+def _take_request_id(task_id: str, task: Any, **_: Any) -> None:
+    """Log under the id of the request that woke us; what beat scheduled, under the task's own."""
+    headers = task.request.headers or {}
+    request_id.set(str(headers.get(REQUEST_ID_HEADER) or task_id))
+
+
+@task_postrun.connect
+def _drop_request_id(**_: Any) -> None:
+    request_id.set("")
 
 
 @shared_task(name="billing.drain_webhook_events")

@@ -5,7 +5,7 @@ import signal
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, celeryd_init, worker_process_init
+from celery.signals import beat_init, celeryd_init, setup_logging, worker_process_init
 
 from project import broker
 
@@ -33,3 +33,8 @@ def finish_before_leaving(**_: Any) -> None:
     systemd, for one, sends it to every process. The parent ends its pool when the tasks are done.
     """
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+@setup_logging.connect
+def keep_logging(**_: Any) -> None:
+    """Leave logging as the settings made it: Celery would set the level of the root logger."""

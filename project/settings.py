@@ -109,6 +109,14 @@ else:
 # How many proxies in front of us append to X-Forwarded-For; what stands before is not believed.
 GEO_TRUSTED_PROXIES = env.int("GEO_TRUSTED_PROXIES", default=0)
 
+# Counts for Prometheus are served where there is a token to ask for them with. The folder must be
+# known before anything counts: each process of this machine keeps a file in it.
+BILLING_METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+if BILLING_METRICS_TOKEN:
+    METRICS_DIR = Path(env.str("METRICS_DIR", default=str(VAR_DIR / "metrics")))
+    METRICS_DIR.mkdir(parents=True, exist_ok=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(METRICS_DIR)
+
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("es", "Español")]
 TIME_ZONE = "UTC"
@@ -134,7 +142,7 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 if not DEVELOPMENT:
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^webhooks/"]
+    SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$", r"^webhooks/"]
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
@@ -247,7 +255,7 @@ LOGGING = {
         "request_id": {"()": "billing.logs.AddRequestId"},
     },
     "formatters": {
-        "plain": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
+        "plain": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"},
         "json": {"()": "billing.logs.JsonFormatter"},
     },
     "handlers": {
@@ -263,6 +271,8 @@ LOGGING = {
         "django.server": {"handlers": [], "level": "INFO", "propagate": True},
         # The SDK writes two lines per call; ours are written by billing.registry.
         "stripe": {"level": "WARNING"},
+        # Two lines per task; the drains write what they did.
+        "celery": {"level": "WARNING"},
     },
     "root": {
         "handlers": ["console"],

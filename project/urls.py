@@ -6,7 +6,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 import project.admin  # noqa: F401 - replaces Django's own screens for log-ins
-from billing.health import healthz, readyz
+from billing.health import healthz, readyz, scrape
 
 handler400 = "billing.api.exceptions.handler400"
 handler403 = "billing.api.exceptions.handler403"
@@ -17,6 +17,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("healthz", healthz),
     path("readyz", readyz),
+    path("metrics", scrape),
     path("admin/", admin.site.urls),
     path("api/v1/billing/", include("billing.api.urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),

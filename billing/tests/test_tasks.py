@@ -1,8 +1,13 @@
 """The doors of Celery."""
 
+from typing import Any
+
 import pytest
+from celery import current_app, shared_task
 
 from billing import tasks
+from billing.logs import request_id
+from billing.queue import REQUEST_ID_HEADER
 
 
 @pytest.fixture
@@ -40,3 +45,24 @@ class TestAlone:
         with pytest.raises(RuntimeError):
             tasks._alone("a", broken)
         assert tasks._alone("a", lambda: (3, False)) == 3
+
+
+class TestRequestId:
+    """In a real worker: integration/test_operation."""
+
+    @pytest.fixture
+    def look(self) -> Any:
+        @shared_task(name="billing.tests.look")
+        def look() -> str:
+            return request_id.get()
+
+        yield look
+        current_app.tasks.pop("billing.tests.look")
+
+    def test_a_task_logs_under_the_id_of_the_request_that_woke_it(self, look: Any) -> None:
+        assert look.apply(headers={REQUEST_ID_HEADER: "from-a-request"}).get() == "from-a-request"
+        assert request_id.get() == ""
+
+    def test_what_beat_scheduled_logs_under_the_tasks_own(self, look: Any) -> None:
+        result = look.apply()
+        assert result.get() == result.id

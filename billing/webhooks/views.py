@@ -7,6 +7,7 @@ from django.db import transaction
 from django.http import HttpRequest, JsonResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
+from billing import metrics
 from billing.conf import conf
 from billing.errors import UnknownProvider, UnsupportedOperation, WebhookError
 from billing.services import webhooks
@@ -33,25 +34,34 @@ def receive(request: HttpRequest, alias: str) -> JsonResponse:
     200 accepted, already_received or already_processed; 400 one text for everything that is not
     genuine; 413 too large, unread; 503 only when it could not be stored.
     """
+    response, outcome = _receive(request, alias)
+    metrics.count_delivery(alias if alias in conf.providers else "", outcome)
+    return response
+
+
+def _receive(request: HttpRequest, alias: str) -> tuple[JsonResponse, str]:
+    """Return the answer, and the word that the delivery is counted under."""
     if request.method != "POST":
-        return JsonResponse({"status": "refused"}, status=405, headers={"Allow": "POST"})
+        refusal = JsonResponse({"status": "refused"}, status=405, headers={"Allow": "POST"})
+        return refusal, "wrong_method"
     try:
         body = _body(request, conf.webhook_max_bytes)
         status = webhooks.receive(alias, body, request.headers)
-    except (_Unreadable, WebhookError):
+    except (_Unreadable, WebhookError) as exc:
         # Nothing of an unverified request is logged but where it came from.
         extra = {"provider": alias, "address": client_ip(request)}
         logger.warning("webhook.refused", extra=extra)
-        return JsonResponse({"status": "refused"}, status=400)
+        return JsonResponse({"status": "refused"}, status=400), getattr(exc, "code", "unreadable")
     except _TooLarge:
-        return JsonResponse({"status": "too_large"}, status=413)
+        return JsonResponse({"status": "too_large"}, status=413), "too_large"
     except (UnknownProvider, UnsupportedOperation):
-        return JsonResponse({"status": "unknown_provider"}, status=404)
+        return JsonResponse({"status": "unknown_provider"}, status=404), "unknown_provider"
     except DatabaseFailure:
         logger.exception("webhook.not_stored", extra={"provider": alias})
         headers = {"Retry-After": _RETRY_SECONDS}
-        return JsonResponse({"status": "unavailable"}, status=503, headers=headers)
-    return JsonResponse({"status": status})
+        return JsonResponse({"status": "unavailable"}, status=503, headers=headers), "not_stored"
+    outcome = "accepted" if status == "accepted" else "duplicate"
+    return JsonResponse({"status": status}), outcome
 
 
 def _body(request: HttpRequest, limit: int) -> bytes:

@@ -35,6 +35,7 @@ from billing.providers.types import ObjectData, Ref
 from billing.services import sync
 from billing.services.leases import back_off, claim, look_again, mark
 from billing.services.sync import KINDS, Projected, Verdict
+from billing.services.webhooks import trace
 from billing.services.webhooks.folds import (
     Fold,
     count_unforgettable,
@@ -78,6 +79,7 @@ def drain_batch(ends_at: float = math.inf) -> int:
     """Claim and settle one batch; return its size. No call to a provider starts after `ends_at`."""
     claim_id, events = claim(due_events(), limit=conf.drain_batch_size)
     if events:
+        trace.claimed(claim_id, events)
         try:
             _Batch(claim_id, ends_at).run(events)
         except LeaseLost:
@@ -229,7 +231,8 @@ class _Batch:
         """Read the object; where nothing can be asked, the last payload is the best there is."""
         self._ensure_time()
         try:
-            return sync.fetch(fold.kind, fold.provider, fold.ref)
+            with trace.on_behalf_of(fold.events):
+                return sync.fetch(fold.kind, fold.provider, fold.ref)
         except UnsupportedOperation:
             data = map_event(fold.events[-1])
             if data is None:
@@ -266,7 +269,8 @@ class _Batch:
         error: Exception | None = None
         try:
             ref = Ref(id=parent_id, customer_id=customer_id)
-            self._fetch_chain(provider, name, ref, result.snapshot.stamp)
+            with trace.on_behalf_of(result.snapshot.events):
+                self._fetch_chain(provider, name, ref, result.snapshot.stamp)
         except _DATABASE_TROUBLE:
             raise
         except Exception as exc:  # noqa: BLE001 - decides what becomes of the children
@@ -369,6 +373,7 @@ class _Batch:
 
     def _mark(self, events: Sequence[WebhookEvent], **changes: Any) -> None:
         mark(WebhookEvent, self.claim_id, list(events), **changes)
+        trace.marked(events, changes)
 
 
 def _is_known(provider: str, remote_id: str) -> bool:

@@ -12,12 +12,14 @@ from django.utils import timezone
 from billing.conf import conf
 from billing.enums import ChangeCause, ChangeOutcome, WebhookState
 from billing.errors import InvalidSignature, WebhookError
+from billing.logs import request_id
 from billing.models import StateChange, WebhookEvent
 from billing.payloads import clean
 from billing.providers.base import ReceivesWebhooks
 from billing.providers.types import ProviderEvent
 from billing.queue import enqueue
 from billing.registry import providers
+from billing.services.webhooks import trace
 
 # The ledger's word for an event that was made due again: it may then have one effect more.
 REPLAYED = "replayed"
@@ -42,6 +44,7 @@ def receive(alias: str, body: bytes, headers: Mapping[str, str]) -> str:
     row = _row(alias, event, body, headers)
     if not _insert(row):
         return _duplicate(row)
+    trace.accepted(row)
     if row.state == WebhookState.PENDING:
         enqueue("billing.drain_webhook_events")
     return "accepted"
@@ -113,12 +116,20 @@ def _row(alias: str, event: ProviderEvent, body: bytes, headers: Mapping[str, st
         next_attempt_at=now,
         processed_at=now if because else None,
         body=body.decode(),
-        headers={
-            name.lower(): clean(value)
-            for name, value in headers.items()
-            if name.lower() in _KEPT_HEADERS
-        },
+        headers=_kept(headers),
     )
+
+
+def _kept(headers: Mapping[str, str]) -> dict[str, Any]:
+    """What is stored of the headers, with the request's own id where it has one."""
+    kept = {
+        name.lower(): clean(value)
+        for name, value in headers.items()
+        if name.lower() in _KEPT_HEADERS
+    }
+    if current := request_id.get():
+        kept[trace.REQUEST_ID_HEADER] = current
+    return kept
 
 
 def _ignored_because(alias: str, event: ProviderEvent) -> str:

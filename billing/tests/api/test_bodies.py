@@ -159,32 +159,3 @@ def test_an_unknown_path(method: str) -> None:
 def test_pages_that_the_door_is_not_for(sandbox: Any) -> None:
     assert resolve("/healthz").func.__name__ == "healthz"
     assert Client().get("/healthz").json() == {"status": "ok"}
-
-
-class TestHealth:
-    def test_alive_touches_nothing(self, django_assert_num_queries: Any) -> None:
-        with django_assert_num_queries(0):
-            assert client_of().get("/healthz").json() == {"status": "ok"}
-
-    def test_ready(self) -> None:
-        body = client_of().get("/readyz").json()
-        assert body == {
-            "status": "ok",
-            "database": "ok",
-            "broker": "ok",
-            "oldest_pending_seconds": 0.0,
-            "dead_events": 0,
-        }
-
-    def test_without_the_broker_it_is_still_ready(self, monkeypatch: Any) -> None:
-        monkeypatch.setattr("billing.health._is_broker_up", lambda: False)
-        answer = client_of().get("/readyz")
-        assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
-
-    def test_without_the_database_it_is_not(self, monkeypatch: Any) -> None:
-        def lost(*args: Any, **kwargs: Any) -> None:
-            raise OperationalError("gone")
-
-        monkeypatch.setattr("billing.health.WebhookEvent.objects.filter", lost)
-        answer = client_of().get("/readyz")
-        assert (answer.status_code, answer.json()["status"]) == (503, "unavailable")

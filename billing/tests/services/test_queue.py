@@ -10,6 +10,7 @@ from django.db import transaction
 
 import billing
 from billing import queue, tasks
+from billing.logs import request_id
 from billing.models import WebhookEvent
 from billing.queue import _publish as publish
 from billing.services import webhooks
@@ -86,6 +87,15 @@ class TestEnqueue:
         now[0] += 0.051
         queue.enqueue(DRAIN)
         assert published.count(DRAIN) == 2
+
+    def test_carries_the_id_of_the_request(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        sent: list[dict[str, Any]] = []
+        task = current_app.tasks[DRAIN]
+        monkeypatch.setattr(task, "apply_async", lambda **how: sent.append(how["headers"]))
+        token = request_id.set("from-a-request")
+        queue.enqueue(DRAIN)
+        request_id.reset(token)
+        assert sent == [{queue.REQUEST_ID_HEADER: "from-a-request"}]
 
     def test_is_quiet_for_five_seconds_after_a_broker_failure(
         self, broker_down: list[str], monkeypatch: pytest.MonkeyPatch
