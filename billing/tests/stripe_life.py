@@ -130,15 +130,15 @@ class StripeLife:
         customer = self._make("customer", self.customer_id, metadata=self._metadata(0))
         customer |= {"email": "ana@example.com", "name": "Ana", "discount": None}
         customer["currency"] = None
-        first = self._event("customer.created", customer)
+        first = self.event("customer.created", customer)
         self._pass(1)
         method = self._make("payment_method", self.payment_method_id, metadata={})
         method |= {"customer": self.customer_id}
         method["card"] |= {"generated_from": None, "wallet": None}
-        second = self._event("payment_method.attached", method)
+        second = self.event("payment_method.attached", method)
         before = copy.deepcopy(customer["invoice_settings"])
         customer["invoice_settings"]["default_payment_method"] = self.payment_method_id
-        third = self._event("customer.updated", customer, {"invoice_settings": before})
+        third = self.event("customer.updated", customer, {"invoice_settings": before})
         return [first, second, third]
 
     def subscribe(self) -> list[LifeEvent]:
@@ -149,10 +149,10 @@ class StripeLife:
         self._subscription["latest_invoice"] = invoice["id"]
         invoice["status"] = "open"
         return [
-            self._event("customer.subscription.created", self._subscription),
-            self._event("invoice.created", invoice),
-            self._event("invoice.finalized", invoice),
-            self._event("payment_intent.created", intent),
+            self.event("customer.subscription.created", self._subscription),
+            self.event("invoice.created", invoice),
+            self.event("invoice.finalized", invoice),
+            self.event("payment_intent.created", intent),
         ]
 
     def pay(self) -> list[LifeEvent]:
@@ -165,7 +165,7 @@ class StripeLife:
         self._subscription["default_payment_method"] = self.payment_method_id
         return [
             *events,
-            self._event("customer.subscription.updated", self._subscription, previous),
+            self.event("customer.subscription.updated", self._subscription, previous),
         ]
 
     def start_renewal(self) -> list[LifeEvent]:
@@ -176,12 +176,12 @@ class StripeLife:
         invoice, intent = self._bill("subscription_cycle", start, start + _MONTH)
         self._set_period(start, start + _MONTH)
         self._subscription["latest_invoice"] = invoice["id"]
-        updated = self._event("customer.subscription.updated", self._subscription, previous)
-        created = self._event("invoice.created", invoice)
+        updated = self.event("customer.subscription.updated", self._subscription, previous)
+        created = self.event("invoice.created", invoice)
         self._pass(3600)
         invoice |= {"status": "open", "auto_advance": True}
-        finalized = self._event("invoice.finalized", invoice, None)
-        return [updated, created, finalized, self._event("payment_intent.created", intent)]
+        finalized = self.event("invoice.finalized", invoice, None)
+        return [updated, created, finalized, self.event("payment_intent.created", intent)]
 
     def renew(self) -> list[LifeEvent]:
         """A month later the next period is billed and paid."""
@@ -202,15 +202,13 @@ class StripeLife:
         invoice["attempt_count"] += 1
         invoice |= {"attempted": True, "next_payment_attempt": self._stamp() + 3 * 86400}
         events = [
-            self._event("payment_intent.payment_failed", intent),
-            self._event("invoice.payment_failed", invoice),
+            self.event("payment_intent.payment_failed", intent),
+            self.event("invoice.payment_failed", invoice),
         ]
         if self._subscription["status"] == "active":
             self._subscription["status"] = "past_due"
             previous = {"status": "active"}
-            events.append(
-                self._event("customer.subscription.updated", self._subscription, previous)
-            )
+            events.append(self.event("customer.subscription.updated", self._subscription, previous))
         return events
 
     def schedule_cancel(self) -> list[LifeEvent]:
@@ -223,7 +221,7 @@ class StripeLife:
         )
         self._subscription["cancellation_details"]["reason"] = "cancellation_requested"
         previous = {"cancel_at_period_end": False, "cancel_at": None, "canceled_at": None}
-        return [self._event("customer.subscription.updated", self._subscription, previous)]
+        return [self.event("customer.subscription.updated", self._subscription, previous)]
 
     def cancel(self) -> list[LifeEvent]:
         """The subscription ends now."""
@@ -231,7 +229,7 @@ class StripeLife:
         self._subscription.update(status="canceled", ended_at=self._stamp())
         self._subscription["canceled_at"] = self._subscription["canceled_at"] or self._stamp()
         self._subscription["cancellation_details"]["reason"] = "cancellation_requested"
-        return [self._event("customer.subscription.deleted", self._subscription)]
+        return [self.event("customer.subscription.deleted", self._subscription)]
 
     def detach(self) -> list[LifeEvent]:
         """The card is taken off the customer."""
@@ -239,13 +237,13 @@ class StripeLife:
         method = self._object("payment_method", self.payment_method_id)
         method["customer"] = None
         previous = {"customer": self.customer_id}
-        return [self._event("payment_method.detached", method, previous)]
+        return [self.event("payment_method.detached", method, previous)]
 
     def delete_customer(self) -> list[LifeEvent]:
         """The customer is deleted: the event still holds it whole, a GET answers `deleted`."""
         self._pass(86400)
         customer = self._object("customer", self.customer_id)
-        event = self._event("customer.deleted", customer)
+        event = self.event("customer.deleted", customer)
         gone = {"id": self.customer_id, "object": "customer", "deleted": True}
         self.objects["customer", self.customer_id] = gone
         return [event]
@@ -463,14 +461,15 @@ class StripeLife:
         link |= {"status": "paid", "amount_paid": self._amount}
         link["status_transitions"]["paid_at"] = self._stamp()
         return [
-            self._event("payment_intent.succeeded", intent),
-            self._event("invoice.paid", invoice),
-            self._event("invoice_payment.paid", link),
+            self.event("payment_intent.succeeded", intent),
+            self.event("invoice.paid", invoice),
+            self.event("invoice_payment.paid", link),
         ]
 
-    def _event(
+    def event(
         self, event_type: str, source: dict[str, Any], previous: dict[str, Any] | None = None
     ) -> LifeEvent:
+        """Tell of `source` as it is now, as the life's newest event."""
         data = {"object": copy.deepcopy(source)}
         if previous is not None:
             data["previous_attributes"] = previous
