@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from itertools import accumulate
+from typing import Any
 from urllib.parse import unquote
 
 _BRANDS = re.compile(
@@ -55,6 +56,8 @@ class _Alphabet(dict[int, str]):
 
 def contains_card_number(text: str) -> bool:
     """Tell whether `text` holds what looks like a card number, as it stands or decoded."""
+    if len(text) < _SHORTEST:
+        return False
     return any(next(_spans(reading), None) is not None for reading in _readings(text))
 
 
@@ -63,11 +66,38 @@ def mask(text: str) -> str:
 
     Text that hides a number behind URL or JSON escapes comes back decoded.
     """
+    if len(text) < _SHORTEST:
+        return text
     for reading in _readings(text):
         spans = list(_spans(reading))
         if spans:
             return mask(_masked(reading, spans))
     return text
+
+
+def mask_number(value: float) -> float | str:
+    """Return `value`, or text with its digits masked when it reads as a card number.
+
+    A float with decimals is never one: a duration's would pass for it.
+    """
+    if isinstance(value, float) and not value.is_integer():
+        return value
+    text = str(value) if isinstance(value, int) else f"{value:.0f}"
+    masked = mask(text)
+    return value if masked == text else masked
+
+
+def mask_value(value: Any) -> Any:
+    """Return JSON data with card numbers masked in its keys, texts and numbers."""
+    if isinstance(value, str):
+        return mask(value)
+    if isinstance(value, dict):
+        return {mask(str(key)): mask_value(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [mask_value(item) for item in value]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value
+    return mask_number(value)
 
 
 def _readings(text: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from billing.cards import mask
+from billing.cards import mask, mask_number
 
 request_id: ContextVar[str] = ContextVar("billing_request_id", default="")
 
@@ -106,10 +106,8 @@ def _masked(value: Any, depth: int = 0) -> Any:
         return mask(value)
     if isinstance(value, bool) or value is None:
         return value
-    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
-        text = f"{value:.0f}"  # a float with decimals is a duration: they would pass for a card
-        masked = mask(text)
-        return value if masked == text else masked
+    if isinstance(value, int | float):
+        return mask_number(value)
     if isinstance(value, dict | list | tuple | set | frozenset):
         return _masked_container(value, depth)
     return value

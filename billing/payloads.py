@@ -1,6 +1,7 @@
 """Reading JSON that a stranger sent. Plain Python.
 
-`parse_object` refuses what no provider sends; `clean` makes the rest storable in every database.
+`parse_object` refuses what no provider sends; `clean` makes the rest storable in every database,
+`mask_json` free of card numbers.
 """
 
 import json
@@ -9,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from billing.cards import contains_card_number, mask_value
 from billing.errors import InvalidPayload
 
 MAX_DEPTH = 100
@@ -34,11 +36,16 @@ def parse_object(body: bytes | str) -> dict[str, Any]:
 
 
 def require_text(value: object, name: str, *, max_length: int = 255) -> str:
-    """Return `value` when it is storable, non-empty text; raise InvalidPayload naming `name`."""
+    """Return `value` when it is storable, non-empty text; raise InvalidPayload naming `name`.
+
+    A card number is refused: what identifies something cannot be stored masked.
+    """
     if not isinstance(value, str) or not value or len(value) > max_length:
         raise InvalidPayload(f"{name} is not text of 1 to {max_length} characters")
     if _UNSTORABLE.search(value):
         raise InvalidPayload(f"{name} holds characters that cannot be stored")
+    if contains_card_number(value):
+        raise InvalidPayload(f"{name} holds what looks like a card number")
     return value
 
 
@@ -58,6 +65,26 @@ def clean(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value
+
+
+def mask_json(text: str) -> str:
+    """Return the JSON `text` with card numbers masked; the same text where it holds none.
+
+    Escapes hide a number from a look at the text, and of a key that comes twice a reader sees one.
+    """
+    if "\\" not in text and not contains_card_number(text):
+        return text
+    has_twins = False
+
+    def read(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal has_twins
+        found = dict(pairs)
+        has_twins = has_twins or len(found) < len(pairs)
+        return found
+
+    value = json.loads(text, object_pairs_hook=read)
+    masked = mask_value(value)
+    return text if masked == value and not has_twins else json.dumps(clean(masked))
 
 
 def _refuse_constant(name: str) -> None:

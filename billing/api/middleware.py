@@ -60,7 +60,7 @@ class RequestIdMiddleware:
 class CardNumberMiddleware:
     """Refuses any request that holds what looks like a card number, wherever it stands.
 
-    Webhooks are exempt: their bodies are signed, stored as they came, and huge in number. A number
+    Webhooks are exempt: their bodies are signed, and masked where they are stored. A number
     split over several fields is not found. The body of an API request is limited to 1 MiB.
     """
 

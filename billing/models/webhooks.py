@@ -13,7 +13,9 @@ DUE_STATES = [WebhookState.PENDING.value, WebhookState.WAITING.value, WebhookSta
 
 
 class WebhookEvent(BaseModel):
-    """`body` is the raw text as it was signed. A claim is a lease: `claimed_until`, `claim_id`.
+    """`body` is the raw text as it was signed, but for card numbers, which are masked.
+
+    A claim is a lease: `claimed_until`, `claim_id`.
 
     `attempts` counts tries that failed, `waits` looks for a parent that is still unknown.
     """

@@ -1,12 +1,14 @@
 """What is a card number and what is not."""
 
+import json
 import secrets
 import time
 import uuid
 
 import pytest
 
-from billing.cards import contains_card_number, mask
+from billing.cards import contains_card_number, mask, mask_number
+from billing.payloads import mask_json
 
 BRANDS = {
     "visa": "4242424242424242",
@@ -118,3 +120,52 @@ def test_hostile_text_costs_little(text: str) -> None:
     start = time.process_time()
     contains_card_number(text)
     assert time.process_time() - start < 3
+
+
+class TestMaskJson:
+    @pytest.mark.parametrize("text", DISGUISES)
+    def test_every_disguise(self, text: str) -> None:
+        for ascii_only in (True, False):
+            for value in ({"a": [{"b": f"x {text}"}]}, {f"k {text}": 1}):
+                masked = json.loads(mask_json(json.dumps(value, ensure_ascii=ascii_only)))
+                leaves = [*masked, *(masked.get("a") or [{"b": ""}])[0].values()]
+                assert not any(contains_card_number(leaf) for leaf in leaves)
+                assert masked != value
+
+    @pytest.mark.parametrize(
+        "number",
+        [NUMBER, f"-{NUMBER}", f"{NUMBER}.0", "4.242424242424242e15", "6205500000000000004"],
+    )
+    def test_numbers(self, number: str) -> None:
+        masked = json.loads(mask_json(f'{{"a": {number}, "b": 7}}'))
+        assert masked["b"] == 7
+        assert masked["a"].lstrip("-")[:4] == "****"
+
+    def test_a_key_that_comes_twice(self) -> None:
+        hidden = "4242\\n4242\\n4242\\n4242"
+        for first in (NUMBER, hidden):
+            assert mask_json(f'{{"a": "{first}", "a": "b"}}') == '{"a": "b"}'
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '{"a":  [1, 2.50, 1e400, "\\u00e9\\ud800\\n", null, true]}',
+            '{"a": [4242, 4242, 4242, 4242]}',
+            '{"a": "4242", "b": "424242424242"}',
+            f'{{"a": {"9" * 4000}, "b": "\\n"}}',
+        ],
+    )
+    def test_what_holds_none_stays_as_it_is(self, text: str) -> None:
+        assert mask_json(text) == text
+
+    def test_what_no_json_holds_does_not_break_it(self) -> None:
+        masked = mask_json(f'{{"a": "{NUMBER}", "b": 1e400, "c": "\\ud800"}}')
+        assert json.loads(masked) == {"a": "************4242", "b": "inf", "c": "\ufffd"}
+
+
+def test_mask_number() -> None:
+    assert mask_number(int(NUMBER)) == "************4242"
+    assert mask_number(6205500000000000004) == "***************0004"
+    assert mask_number(10**400) == 10**400
+    assert mask_number(4242.424242424242) == 4242.424242424242
+    assert mask_number(float("inf")) == float("inf")

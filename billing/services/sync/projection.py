@@ -15,6 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from billing.cards import mask_value
 from billing.enums import ChangeCause, ChangeOutcome, EventKind
 from billing.models import StateChange, WebhookEvent
 from billing.payloads import clean
@@ -55,6 +56,11 @@ class Snapshot:
     events: Sequence[WebhookEvent] = ()
     is_fetched: bool = False
     seen_seq: int = NO_ROW
+
+    @property
+    def is_masked(self) -> bool:
+        """Whether intake has masked card numbers in it; what a provider answers is not masked."""
+        return self.cause == ChangeCause.WEBHOOK and not self.is_fetched
 
 
 @dataclass(kw_only=True)
@@ -150,7 +156,10 @@ def _judge(
     result = Projected(
         snapshot=snapshot, verdict=Verdict.APPLIED, row=row, is_new=is_new, from_state=from_state
     )
-    values = {kind.id_field: data.id} | kind.values(data, row, relatives)
+    values = {kind.id_field: data.id} | {
+        column: _storable(value, snapshot) if isinstance(value, str | dict | list) else value
+        for column, value in kind.values(data, row, relatives).items()
+    }
     new_status = str(values.get("status", ""))
     old_status = str(getattr(row, "status", ""))
     changed = any(getattr(row, column) != value for column, value in values.items())
@@ -180,13 +189,17 @@ def _refused(result: Projected, code: str, ours: str, theirs: str) -> Projected:
 
 def _assign(row: Any, values: dict[str, Any], snapshot: Snapshot) -> None:
     for column, value in values.items():
-        setattr(row, column, clean(value) if isinstance(value, str | dict | list) else value)
+        setattr(row, column, value)
     stamps = [row.provider_version, snapshot.stamp]
     if snapshot.is_fetched:
         stamps.append(snapshot.data.as_of)
     row.provider_version = max(stamp for stamp in stamps if stamp)
-    row.provider_data = clean(snapshot.data.raw)
+    row.provider_data = _storable(snapshot.data.raw, snapshot)
     row.sync_seq += 1
+
+
+def _storable(value: Any, snapshot: Snapshot) -> Any:
+    return clean(value) if snapshot.is_masked else mask_value(clean(value))
 
 
 def _write(kind: Kind, results: Sequence[Projected]) -> None:

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from django.db import IntegrityError, transaction
 
+from billing.cards import mask_value
 from billing.conf import conf
 from billing.enums import ChangeCause, EventKind
 from billing.errors import BillingError, LeaseLost, ProviderError, UnsupportedOperation
@@ -88,7 +89,7 @@ def upsert_provider_price(provider: str, price: Price, data: PlanData) -> Provid
                 "provider_product_id": data.product_id,
                 "is_active": data.is_active,
                 "provider_version": data.as_of,
-                "provider_data": clean(data.raw),
+                "provider_data": mask_value(clean(data.raw)),
             },
         )
         links.map_price(row)

@@ -9,12 +9,13 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
+from billing.cards import mask
 from billing.conf import conf
 from billing.enums import ChangeCause, ChangeOutcome, WebhookState
 from billing.errors import InvalidSignature, WebhookError
 from billing.logs import request_id
 from billing.models import StateChange, WebhookEvent
-from billing.payloads import clean
+from billing.payloads import clean, mask_json
 from billing.providers.base import ReceivesWebhooks
 from billing.providers.types import ProviderEvent
 from billing.queue import enqueue
@@ -115,7 +116,7 @@ def _row(alias: str, event: ProviderEvent, body: bytes, headers: Mapping[str, st
         outcome=because[:200],
         next_attempt_at=now,
         processed_at=now if because else None,
-        body=body.decode(),
+        body=mask_json(body.decode()),
         headers=_kept(headers),
     )
 
@@ -123,7 +124,7 @@ def _row(alias: str, event: ProviderEvent, body: bytes, headers: Mapping[str, st
 def _kept(headers: Mapping[str, str]) -> dict[str, Any]:
     """What is stored of the headers, with the request's own id where it has one."""
     kept = {
-        name.lower(): clean(value)
+        name.lower(): clean(mask(value))
         for name, value in headers.items()
         if name.lower() in _KEPT_HEADERS
     }

@@ -133,6 +133,31 @@ def test_an_alias_that_takes_no_deliveries(delivery: Any, settings: Any) -> None
         webhooks.receive(ALIAS, body, headers)
 
 
+def test_a_card_number_is_masked_before_it_is_stored(sandbox: Any) -> None:
+    number = "4242424242424242"
+    body = objects.customer(
+        "001", name=f"Ada {number}", metadata={"note": "4242\n4242\n4242\n4242"}
+    )
+    headers, raw = objects.delivery("evt_1", "customer.updated", body)
+    headers["User-Agent"] = f"curl {number}"
+    assert webhooks.receive(ALIAS, raw, headers) == "accepted"
+    row = WebhookEvent.objects.get()
+    assert row.payload["data"]["object"]["name"] == "Ada ************4242"
+    assert row.payload["data"]["object"]["metadata"]["note"] == "****\n****\n****\n4242"
+    assert row.headers["user-agent"] == "curl ************4242"
+
+
+@pytest.mark.parametrize("place", ["event", "type", "object"])
+def test_an_id_that_is_a_card_number_is_refused(sandbox: Any, place: str) -> None:
+    ids = {"event": "evt_1", "type": "customer.updated", "object": "001"}
+    ids[place] += "_4242424242424242"
+    delivered = objects.delivery(ids["event"], ids["type"], objects.customer(ids["object"]))
+    headers, raw = delivered
+    with pytest.raises(InvalidPayload):
+        webhooks.receive(ALIAS, raw, headers)
+    assert not WebhookEvent.objects.exists()
+
+
 def test_a_replay_reads_the_event_anew(delivery: Any) -> None:
     """A release that has learnt the type finds kind, object, customer and parent."""
     headers, body = delivery
