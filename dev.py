@@ -357,8 +357,17 @@ def check(arguments: list[str]) -> int:
 
 def soak(arguments: list[str]) -> int:
     """attack, kill and time the whole on servers of its own; names choose blocks"""
+    return _on_own_servers("billing.tests.soak", arguments)
+
+
+def bench(arguments: list[str]) -> int:
+    """measure speed as ratios to the barest code, on servers of its own; --quick takes minutes"""
+    return _on_own_servers("project.bench", arguments)
+
+
+def _on_own_servers(module: str, arguments: list[str]) -> int:
     setup(DEVELOPMENT)
-    command = [PYTHON, "-m", "billing.tests.soak", *arguments]
+    command = [PYTHON, "-m", module, *arguments]
     with tempfile.TemporaryDirectory(prefix="cobro-") as folder:
         # In a session of its own, so that a Ctrl-C reaches it once and it can end its servers.
         process = subprocess.Popen(
@@ -397,6 +406,7 @@ COMMANDS = {
     "check": check,
     "lint": lint,
     "soak": soak,
+    "bench": bench,
     "setup": setup_all,
 }
 _printing = threading.Lock()
