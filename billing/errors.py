@@ -199,6 +199,12 @@ class InvalidPayload(WebhookError):
     code = "invalid_payload"
 
 
+class PayloadPruned(BillingError):
+    """The event's body was emptied for its age: there is nothing left to apply again."""
+
+    code = "payload_pruned"
+
+
 class LeaseLost(BillingError):
     """Another worker took these rows over; what this one did is rolled back."""
 

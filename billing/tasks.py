@@ -8,9 +8,10 @@ from celery import shared_task
 from celery.signals import task_postrun, task_prerun
 
 from billing import heartbeats  # noqa: F401 - listens to the signals of worker and beat
+from billing.conf import conf
 from billing.logs import request_id
 from billing.queue import REQUEST_ID_HEADER, enqueue
-from billing.services import outbox, reconcile, webhooks
+from billing.services import outbox, prune, reconcile, webhooks
 
 # Drains that run in this process, and whether another was asked for meanwhile.
 _running: dict[str, bool] = {}
@@ -45,6 +46,17 @@ def drain_outbox() -> int:
 def settle_creations() -> int:
     """Settle subscription creations that a crash or a lost answer left open; return how many."""
     return reconcile.settle_creations()
+
+
+@shared_task(name="billing.prune")
+def forget_what_is_old() -> int:
+    """Empty old bodies, delete old keys; return how many. Goes on in another task if need be."""
+    return _alone("billing.prune", _prune)
+
+
+def _prune() -> tuple[int, bool]:
+    pruned = prune.run(seconds=conf.drain_seconds)
+    return pruned.bodies + pruned.keys, pruned.has_more
 
 
 def _alone(name: str, drain: Callable[[], tuple[int, bool]]) -> int:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import environ
+from celery.schedules import crontab
 
 from project.providers import billing_providers
 
@@ -206,6 +207,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": BILLING_SWEEP_SECONDS,
         "options": {"expires": BILLING_SWEEP_SECONDS},
     },
+    "prune": {
+        "task": "billing.prune",
+        "schedule": crontab(hour=3, minute=30),
+        "options": {"expires": 6 * 3600},
+    },
 }
 if CELERY_BROKER_URL.startswith("filesystem:"):
     QUEUE_DIR = Path(env.str("QUEUE_DIR", default=str(VAR_DIR / "queue")))
@@ -236,6 +242,7 @@ BILLING_DEFAULT_CURRENCY = env.str("BILLING_DEFAULT_CURRENCY", default="USD")
 BILLING_LEASE_SECONDS = env.float("BILLING_LEASE_SECONDS", default=120)
 BILLING_DRAIN_BATCH_SIZE = env.int("BILLING_DRAIN_BATCH_SIZE", default=200)
 BILLING_DRAIN_SECONDS = env.float("BILLING_DRAIN_SECONDS", default=20)
+BILLING_PAYLOAD_DAYS = env.float("BILLING_PAYLOAD_DAYS", default=90)
 BILLING_RETRY_BASE_SECONDS = env.float("BILLING_RETRY_BASE_SECONDS", default=10)
 BILLING_ROUTES = [
     {"countries": ["MX"], "provider": "conekta", "currency": "MXN"},

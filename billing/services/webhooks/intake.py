@@ -12,7 +12,7 @@ from django.utils import timezone
 from billing.cards import mask
 from billing.conf import conf
 from billing.enums import ChangeCause, ChangeOutcome, WebhookState
-from billing.errors import InvalidSignature, WebhookError
+from billing.errors import InvalidSignature, PayloadPruned, WebhookError
 from billing.logs import request_id
 from billing.models import StateChange, WebhookEvent
 from billing.payloads import clean, mask_json
@@ -54,30 +54,39 @@ def receive(alias: str, body: bytes, headers: Mapping[str, str]) -> str:
 def retry(event: WebhookEvent) -> None:
     """Make `event` due again, whatever became of it; applying it twice changes nothing.
 
-    It is read anew, so that a release that knows its type finds its object.
+    It is read anew, so that a release that knows its type finds its object. Raises PayloadPruned
+    when its body was emptied, and WebhookError when it cannot be read.
     """
+    if not event.body:
+        raise _pruned(event)
     parsed = providers.get(event.provider, ReceivesWebhooks).parse_webhook_event(
         event.body.encode(), event.headers
     )
     now = timezone.now()
     with transaction.atomic():
-        WebhookEvent.objects.filter(pk=event.pk).update(
-            kind=parsed.kind or "",
-            object_id=parsed.object_id,
-            customer_id=parsed.customer_id,
-            parent_id=parsed.parent_id,
-            api_version=parsed.api_version,
-            is_pinned=parsed.is_pinned,
-            state=WebhookState.PENDING,
-            attempts=0,
-            waits=0,
-            next_attempt_at=now,
-            claimed_until=None,
-            claim_id=None,
-            processed_at=None,
-            outcome="",
-            error_message="",
+        written = (
+            WebhookEvent.objects.filter(pk=event.pk)
+            .exclude(body="")
+            .update(
+                kind=parsed.kind or "",
+                object_id=parsed.object_id,
+                customer_id=parsed.customer_id,
+                parent_id=parsed.parent_id,
+                api_version=parsed.api_version,
+                is_pinned=parsed.is_pinned,
+                state=WebhookState.PENDING,
+                attempts=0,
+                waits=0,
+                next_attempt_at=now,
+                claimed_until=None,
+                claim_id=None,
+                processed_at=None,
+                outcome="",
+                error_message="",
+            )
         )
+        if not written:
+            raise _pruned(event)
         StateChange.objects.create(
             object_type="webhookevent",
             object_id=event.pk,
@@ -91,6 +100,13 @@ def retry(event: WebhookEvent) -> None:
             occurred_at=now,
         )
     enqueue("billing.drain_webhook_events")
+
+
+def _pruned(event: WebhookEvent) -> PayloadPruned:
+    return PayloadPruned(
+        f"the body of {event.provider_event_id} was emptied for its age (BILLING_PAYLOAD_DAYS), so "
+        "that it cannot be replayed; what it was about can still be read at the provider"
+    )
 
 
 def _row(alias: str, event: ProviderEvent, body: bytes, headers: Mapping[str, str]) -> WebhookEvent:
