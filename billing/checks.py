@@ -92,8 +92,13 @@ def _provider_errors(alias: str, entry: Mapping[str, Any], production: bool) -> 
     if production and entry.get("MODE") == "sandbox":
         yield f"BILLING_PROVIDERS[{alias!r}] is a sandbox backend; production takes real ones only."
     for option, name in names.items():
-        if production and not options.get(option):
+        if production and _is_blank(options.get(option)):
             yield f"{name} is blank; deliveries of {alias} could not be verified."
+
+
+def _is_blank(value: object) -> bool:
+    """Whether an option holds nothing, or only what a list of nothings is written with."""
+    return not value or (isinstance(value, str) and not value.strip(" ,"))
 
 
 def _production_errors() -> Iterable[str]:

@@ -1,5 +1,6 @@
 """BILLING_PROVIDERS from the environment: real backends where keys are, stand-ins where not."""
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,6 @@ from project.stand_ins import STAND_INS
 
 # In the environment, PEM keys and lists arrive as text; a blank value is the same as none.
 _NOT_BUILT_YET = ("conekta", "polar")
-_SANDBOX_SECRET = "whsec_c2FuZGJveC1vbmx5"
 
 
 def billing_providers(
@@ -55,8 +55,13 @@ def _stand_in(alias: str, path: Path, site_url: str) -> dict[str, Any]:
         "OPTIONS": {
             "path": str(path),
             "like": STAND_INS[alias],
-            "secret": _SANDBOX_SECRET,
+            "secret": _sandbox_secret(alias),
             "webhook_url": f"{site_url}/webhooks/{alias}",
             "public_key": f"pk_sandbox_{alias}",
         },
     }
+
+
+def _sandbox_secret(alias: str) -> str:
+    """One of its own, as real providers have: what one signs is refused at another's door."""
+    return f"whsec_{base64.b64encode(f'sandbox-only-{alias}'.encode()).decode()}"

@@ -70,6 +70,10 @@ class Cobro:
     folder: Path
     environment: Mapping[str, str]
 
+    @property
+    def port(self) -> int:
+        return int(self.environment["PORT"])
+
     def orm(self, script: str, **given: Any) -> Any:
         """Run `script` in the project's shell, with `given`; return what it puts in `answer`."""
         ending = "\nprint()\nprint(json.dumps(answer, default=str))"

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import gzip
 import hashlib
 import hmac
 import itertools
@@ -17,6 +18,8 @@ Headers = list[tuple[str, bytes]]
 JSON = dict[str, Any]
 _MIB = 1024 * 1024
 _RLO = "\u202e"
+_STRANGER = f"whsec_{base64.b64encode(b'sandbox-only-polar').decode()}"
+_RETIRED = "whsec_cmV0aXJlZA=="
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +138,7 @@ def request(
 
 
 def _forged(door: Door) -> Iterator[Post]:
-    for number, (name, change) in enumerate(_FORGERIES.items()):
+    for number, (name, change) in enumerate(FORGERIES.items()):
         body = _dump(door.event(f"forged{number}"))
         yield Post(name=name, raw=request(door, change(door, body), body), is_forged=True)
 
@@ -169,7 +172,7 @@ def _stamp(stamp: bytes) -> Callable[[Door, bytes], Headers]:
     return changed
 
 
-_FORGERIES: dict[str, Callable[[Door, bytes], Headers]] = {
+FORGERIES: dict[str, Callable[[Door, bytes], Headers]] = {
     "no header": lambda door, body: [],
     "empty header": _each(lambda value: b""),
     "only blanks": _each(lambda value: b"   "),
@@ -177,7 +180,14 @@ _FORGERIES: dict[str, Callable[[Door, bytes], Headers]] = {
     "two that differ": lambda door, body: [*door.sign(body), *door.sign(b"other")],
     "another secret": lambda door, body: door.sign(body, key="whsec_YW5vdGhlcg=="),
     "empty secret": lambda door, body: door.sign(body, key="whsec_"),
+    "another provider's secret": lambda door, body: door.sign(body, key=_STRANGER),
+    "a secret that was retired": lambda door, body: door.sign(body, key=_RETIRED),
     "another body": lambda door, body: door.sign(body + b" "),
+    "the same JSON, written otherwise": lambda door, body: door.sign(
+        json.dumps(json.loads(body), indent=1).encode()
+    ),
+    "an empty body": lambda door, body: door.sign(b""),
+    "301 s old": _at(-301),
     "ten minutes old": _at(-600),
     "ten minutes ahead": _at(600),
     "years ahead": _at(1e9),
@@ -261,7 +271,7 @@ def _malformed(door: Door) -> Iterator[Post]:
     yield _raw("two lengths", request(door, two, body))
     chunked = [*signed, ("Transfer-Encoding", b"chunked")]
     whole = f"{len(body):x}\r\n".encode() + body + b"\r\n0\r\n\r\n"
-    yield _raw("chunked", request(door, chunked, whole))
+    yield _raw("chunked", request(door, chunked, whole), is_forged=False)
     for chunks in (
         b"zz\r\n" + body,
         b"-5\r\nabc",
@@ -299,8 +309,10 @@ def _malformed(door: Door) -> Iterator[Post]:
     yield _raw("nothing", b"")
     yield _raw("TLS", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 200)
     yield _raw("headers without end", plain.partition(b"\r\n\r\n")[0])
-    gzip = [*door.sign(b"\x1f\x8b"), ("Content-Encoding", b"gzip")]
-    yield _raw("gzip", request(door, gzip, b"\x1f\x8b"))
+    packed = gzip.compress(body)
+    for signed_bytes in (packed, body):
+        headers = [*door.sign(signed_bytes), ("Content-Encoding", b"gzip")]
+        yield _raw("gzip", request(door, headers, packed))
 
 
 def _raw(name: str, raw: bytes, *, is_forged: bool = True) -> Post:
@@ -311,7 +323,7 @@ def _raw(name: str, raw: bytes, *, is_forged: bool = True) -> Post:
 
 
 def _signed(door: Door) -> Iterator[Post]:
-    for body in _NOT_OBJECTS:
+    for body in NOT_OBJECTS:
         yield Post(
             name=f"signed body {body[:30]!r}",
             raw=request(door, door.sign(body), body),
@@ -326,7 +338,7 @@ def _signed(door: Door) -> Iterator[Post]:
 
 
 _DEEP = b"[" * 100_000 + b"]" * 100_000
-_NOT_OBJECTS = [
+NOT_OBJECTS = [
     b"", b" ", b"\x00", b"null", b"true", b"1", b'"text"', b"[]", b"[{}]", b"{", b"{}",
     b'{"id": 1}', b"\xff\xfe", b"\xef\xbb\xbf{}", b'{"id": "\xe9"}', b"\xed\xa0\x80",
     b"{'id': 'x'}", b'{"a": NaN}', b'{"a": Infinity}', b'{"a": -Infinity}', b'{"a": 1e999}',
@@ -336,7 +348,7 @@ _NOT_OBJECTS = [
     '{"id": "\U0001f4b8"}'.encode("utf-16"),
 ]  # fmt: skip
 _TOP = ("id", "type", "created", "api_version", "data", "livemode", "mode", "object")
-_ODD: list[Any] = [
+ODD: list[Any] = [
     None, "", " ", "\x00", "a\x00b", "\ud800", "x" * 300, "x" * 5000, "\U0001f4b8" * 50, _RLO,
     0, -1, 2**31, 2**63, 10**40, -(10**40), 1.5, True, False, [], {}, [[]], {"id": {}},
     ["x"] * 1000, "__proto__", "' OR 1=1 --", "<script>alert(1)</script>", "{{7*7}}", "%s%n",
@@ -349,7 +361,7 @@ def _fields() -> Iterator[tuple[tuple[str, ...], Any]]:
     places = [(name,) for name in _TOP]
     inner = ("id", "object", "customer", "email", "name", "metadata", "created", "invoice_settings")
     places += [("data", "object"), *(("data", "object", name) for name in inner)]
-    for number, value in enumerate(_ODD * 2):
+    for number, value in enumerate(ODD * 2):
         yield places[number % len(places)], value
     yield ("data", "object", "\x00key\ud800"), "value"
     yield ("data", "object", "metadata"), {"cobro_reference": "\x00", "\ud800": "\udfff"}
@@ -373,8 +385,8 @@ def _put(event: JSON, path: tuple[str, ...], value: Any) -> None:
 
 def _mixtures(door: Door, chance: random.Random) -> Iterator[Post]:
     """A forged signature over a hostile body, or bytes flipped after signing, without end."""
-    bodies = [*_NOT_OBJECTS, b"\x00" * 5000, b"\xff" * 5000]
-    forgeries = list(_FORGERIES.items())
+    bodies = [*NOT_OBJECTS, b"\x00" * 5000, b"\xff" * 5000]
+    forgeries = list(FORGERIES.items())
     while True:
         name, forge = chance.choice(forgeries)
         body = chance.choice(bodies)
