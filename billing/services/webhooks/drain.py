@@ -354,7 +354,7 @@ class _Batch:
             attempts = event.attempts + 1
             is_dead = attempts >= conf.max_attempts
             level = logging.ERROR if is_dead else logging.WARNING
-            logger.log(level, "webhook.failed", extra={"event": str(event.pk), "try": attempts})
+            logger.log(level, "webhook.failed", extra={"event_id": str(event.pk), "try": attempts})
             self._mark(
                 [event],
                 state=WebhookState.DEAD if is_dead else WebhookState.FAILED,

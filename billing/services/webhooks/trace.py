@@ -21,7 +21,7 @@ REQUEST_ID_HEADER = "x-request-id"
 
 def accepted(event: WebhookEvent) -> None:
     """Join the request's id to the event's; from here on the event's is what the lines name."""
-    extra = {"provider": event.provider, "event_type": event.event_type, "event_id": str(event.pk)}
+    extra = {"provider": event.provider, "event_id": str(event.pk)}
     logger.info("webhook.accepted", extra=extra)
 
 
