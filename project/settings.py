@@ -72,6 +72,8 @@ TEMPLATES = [
     }
 ]
 
+BILLING_LEASE_SECONDS = env.float("BILLING_LEASE_SECONDS", default=120)
+
 # Database: PostgreSQL by DATABASE_URL, else a SQLite file. SQLite needs all four of these: without
 # IMMEDIATE a transaction that turns from reading to writing fails at once under load.
 DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'db.sqlite3'}")}
@@ -85,6 +87,12 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
     # A file, for threads share it; named by process, so that two test runs do not meet.
     DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / f"test-{os.getpid()}.sqlite3")}
+else:
+    # A worker that hangs, or whose machine is gone, must not keep its row locks from the others;
+    # what outlives its lease cannot be committed anyway.
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault(
+        "options", f"-c idle_in_transaction_session_timeout={BILLING_LEASE_SECONDS * 1000:.0f}"
+    )
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", default=600)
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -239,7 +247,6 @@ else:
 # Billing
 BILLING_ORGANIZATION_MODEL = "billing.Organization"
 BILLING_DEFAULT_CURRENCY = env.str("BILLING_DEFAULT_CURRENCY", default="USD")
-BILLING_LEASE_SECONDS = env.float("BILLING_LEASE_SECONDS", default=120)
 BILLING_DRAIN_BATCH_SIZE = env.int("BILLING_DRAIN_BATCH_SIZE", default=200)
 BILLING_DRAIN_SECONDS = env.float("BILLING_DRAIN_SECONDS", default=20)
 BILLING_PAYLOAD_DAYS = env.float("BILLING_PAYLOAD_DAYS", default=90)

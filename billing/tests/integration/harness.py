@@ -197,6 +197,7 @@ class Process:
         """SIGTERM to the process, or to all of its group; whether it left nothing behind."""
         group = self.pid
         (os.killpg if is_group else os.kill)(group, signal.SIGTERM)
+        self.signal(signal.SIGCONT)
         assert self._process
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(STOP_SECONDS)

@@ -34,17 +34,18 @@ pytestmark = [
     pytest.mark.soak(block="crashes"),
 ]
 
-EVENTS = long_or_short(10_000, 800)
-POST_SECONDS = long_or_short(60, 8)
+EVENTS = long_or_short(10_000, 600)
+POST_SECONDS = long_or_short(60, 6)
 KILLS = long_or_short(20, 4)
 INSIDE_A_BATCH = long_or_short(10, 2)
 WEB_KILLS = long_or_short(4, 1)
 BROKER_EVENTS = long_or_short(3_000, 400)
-BROKER_SECONDS = long_or_short(15, 4)
+BROKER_SECONDS = long_or_short(15, 2)
 DATABASE_EVENTS = long_or_short(3_000, 400)
-DATABASE_SECONDS = long_or_short(60, 15)
-SLOW_LIVES = long_or_short(16, 8)
-DRAIN_SECONDS = long_or_short("20", "4")
+DATABASE_SECONDS = long_or_short(60, 12)
+RATE = 150
+SLOW_LIVES = long_or_short(16, 6)
+DRAIN_SECONDS = long_or_short("20", "3")
 OLD_VERSION = "2017-08-15"
 QUICK = {
     "BILLING_LEASE_SECONDS": "4",
@@ -152,11 +153,13 @@ def test_a_worker_stopped_inside_its_transaction_writes_nothing_when_it_goes_on(
             workers["worker"].signal(signal.SIGSTOP)
             blocker.rollback()
             with started(system, "worker 2", "beat"):
-                wait_until(inbox.takeovers)
-                workers["worker"].signal(signal.SIGCONT)
-                wait_until(lambda: "webhook.lease_lost" in workers["worker"].said())
+                # Its locks must not hold up the other for longer than its lease.
                 inbox.wait_until_settled(30)
-                assert {each.claim_id for each in check_takeovers(inbox)} <= late
+                settled = inbox.dump()
+                workers["worker"].signal(signal.SIGCONT)
+                wait_until(lambda: "raised unexpected" in workers["worker"].said())
+                assert inbox.dump() == settled
+                assert late & {each.claim_id for each in check_takeovers(inbox)}
         check(system, inbox, [life], sender)
 
 
@@ -232,23 +235,33 @@ def test_a_backlog_without_a_worker_then_one(
     stage: Stage, tmp_path: Path, record_property: Any
 ) -> None:
     lives = stage.take(EVENTS)
+    events = mixed(lives)
+    third = len(events) // 3
     with (
         stage.system(tmp_path) as (system, inbox),
         started(system, "web", "beat"),
-        Sender(system.url, mixed(lives)) as sender,
     ):
-        sender.wait(300)
-        intake = len(sender.tries) / (time.monotonic() - sender.started_at)
-        p95, p99 = sender.seconds_at(95), sender.seconds_at(99)
-        record_property("intake with 32 senders, events/s", round(intake))
-        record_property("its p95 and p99, ms", f"{p95 * 1000:.0f}, {p99 * 1000:.0f}")
+        with Sender(system.url, events[:third], seconds=third / RATE) as paced:
+            paced.wait()
+        record_property(f"{RATE} events/s by 32 senders, p95 and p99, ms", _milliseconds(paced))
+        with Sender(system.url, events[third:]) as fast:
+            fast.wait(300)
+            rate = len(fast.tries) / (time.monotonic() - fast.started_at)
+        record_property("as fast as 32 senders can, events/s", round(rate))
+        record_property("as fast as 32 senders can, p95 and p99, ms", _milliseconds(fast))
         assert inbox.unsettled() == inbox.count()
         with started(system, "worker"):
             seconds = inbox.wait_until_settled(EVENTS / 50, EVENTS)
         record_property("drained by one worker, with its start, events/s", round(EVENTS / seconds))
-        check(system, inbox, lives, sender)
+        check(system, inbox, lives, paced, fast)
         if IS_LONG:
-            assert (intake >= 100, p95 <= 0.15, p99 <= 0.5) == (True, True, True)
+            assert paced.seconds_at(95) <= 0.15
+            assert paced.seconds_at(99) <= 0.5
+            assert rate >= 100
+
+
+def _milliseconds(sender: Sender) -> str:
+    return f"{sender.seconds_at(95) * 1000:.0f}, {sender.seconds_at(99) * 1000:.0f}"
 
 
 def test_sigterm_ends_a_worker_in_time_and_leaves_no_lease_behind(
