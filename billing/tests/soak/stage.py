@@ -7,8 +7,6 @@ over, which nothing else would show afterwards.
 
 import contextlib
 import random
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -25,11 +23,11 @@ from billing.tests.integration.life_rows import told
 from billing.tests.integration.stripe_api import StripeApi
 from billing.tests.soak.sender import Sender
 from billing.tests.stripe_life import API_VERSION, STORIES, LifeEvent, StripeLife, live
-from project.tests.processes import ROOT
 from project.tests.services import Server
 
 _TEMPLATE = "template_cobro"
 _LIFE_ROWS = "from billing.tests.integration.life_rows import prepare, stored; answer = "
+INVARIANTS = "call_command('billing_invariants');"
 _TAKEOVERS = """
 CREATE TABLE soak_takeover (
     event_id uuid, claim_id uuid, claimed_until timestamptz, taken_by uuid, taken_at timestamptz
@@ -234,18 +232,9 @@ def check(system: Cobro, inbox: Inbox, lives: Sequence[StripeLife], *senders: Se
     assert (lost, double) == ([], [])
     assert {state for state, _ in found.values()} == {"processed"}
     assert {outcome for _, outcomes in found.values() for outcome in outcomes} <= _EFFECT
-    rows = system.orm(_LIFE_ROWS + "stored(given['ids'])", ids=[life.customer_id for life in lives])
+    script = INVARIANTS + _LIFE_ROWS + "stored(given['ids'])"
+    rows = system.orm(script, ids=[life.customer_id for life in lives])
     assert rows == [told(life) for life in lives]
-    check_invariants(system)
-
-
-def check_invariants(system: Cobro) -> None:
-    """The statements that must hold over the tables."""
-    command = [sys.executable, "manage.py", "billing_invariants"]
-    done = subprocess.run(
-        command, cwd=ROOT, env=dict(system.environment), capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def check_takeovers(inbox: Inbox) -> list[Takeover]:

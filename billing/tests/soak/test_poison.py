@@ -17,7 +17,7 @@ from billing.tests.integration.harness import Cobro, started
 from billing.tests.integration.stripe_api import StripeApi
 from billing.tests.soak import long_or_short
 from billing.tests.soak.sender import Sender
-from billing.tests.soak.stage import Inbox, Stage, check_invariants, mixed, wait_until
+from billing.tests.soak.stage import INVARIANTS, Inbox, Stage, mixed, wait_until
 from billing.tests.stripe_life import API_VERSION, LifeEvent, StripeLife, live
 
 pytestmark = [
@@ -79,7 +79,7 @@ def test_poison_holds_nobody_up_dies_after_eight_tries_and_is_replayed(
         wait_until(lambda: _states(inbox)[3:] == ["dead"] * 2, SLOWEST + 60)
         assert [attempts for _, _, attempts, _ in inbox.query(_STATES)[3:]] == [TRIES] * 2
         assert processes["worker"].log.read_text().count("webhook.failed") == TRIES * (5 + 2 + 2)
-        check_invariants(system)
+        system.orm(INVARIANTS)
 
 
 def _poison(life: StripeLife) -> list[LifeEvent]:
