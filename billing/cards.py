@@ -1,7 +1,8 @@
 """Finding card numbers in text, so that none gets past the door. Plain Python: no Django here.
 
 A card number is 13 to 19 digits of a known brand with a valid check digit, in any script's digits,
-with or without separators, plain or URL-encoded. Identifiers (UUIDs, long hexadecimal) are not.
+with or without separators, plain or URL-encoded. Identifiers (UUIDs, long hexadecimal) and times
+(ISO 8601) are not.
 """
 
 import re
@@ -33,7 +34,11 @@ _SHORTEST = 13
 _RUN = re.compile(r"\d(?: {0,4}\d){12,}")
 _GROUP = re.compile(r"\d+")
 _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-_IDENTIFIER = re.compile(rf"(?<![0-9A-Za-z])(?:{_UUID}|[0-9a-fA-F]{{24,}})(?![0-9A-Za-z])")
+_DATE = r"(?:19|20)\d\d-[01]\d-[0-3]\d"
+_TIME = r"[0-2]\d:[0-5]\d:[0-6]\d(?:\.\d{1,6})?(?:Z|[+-][01]\d:?[0-5]\d)?"
+_IDENTIFIER = re.compile(
+    rf"(?<![0-9A-Za-z])(?:{_UUID}|[0-9a-fA-F]{{24,}}|{_DATE}[T ]{_TIME})(?![0-9A-Za-z])", re.ASCII
+)
 _JSON_ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 # Categories of Unicode: spaces, controls, invisible marks, combining marks, dashes, underscores.
