@@ -24,7 +24,7 @@ from billing.models import (
     Subscription,
     WebhookEvent,
 )
-from billing.providers.types import Ref
+from billing.providers.types import CustomerData, Ref
 from billing.services import leases, sync, webhooks
 from billing.tests.services import sandbox_objects as objects
 from billing.tests.services.sandbox_objects import ALIAS, CREATED, side_by_side
@@ -157,6 +157,25 @@ class TestTwoWorkers:
         side_by_side(answer, webhooks.drain, answer, webhooks.drain)
         assert Subscription.objects.get().status == "active"
         assert WebhookEvent.objects.get().state == "processed"
+
+    @pytest.mark.postgres
+    def test_two_answers_about_one_reserved_row_both_find_it(
+        self, postgres: None, sandbox: Any
+    ) -> None:
+        """The same key gave two requests the same new customer; who comes second waits for the row,
+        which has its remote id by then."""
+        reserved = objects.make_customer("001", is_linked=False)
+        data = CustomerData(
+            id="cus_001",
+            email="",
+            name="",
+            reference=str(reserved.pk),
+            as_of=timezone.now(),
+            raw={},
+        )
+        rows = side_by_side(*[lambda: sync.upsert_customer(ALIAS, data)] * 8)
+        assert {row.pk for row in rows} == {reserved.pk}
+        assert Customer.objects.get().provider_customer_id == "cus_001"
 
     @pytest.mark.postgres
     def test_many_workers_on_one_hot_backlog_lose_nothing(

@@ -60,15 +60,17 @@ class Kind(ABC):
         """Return the columns that `data` sets; `row` is the stored one, or a new one."""
 
     def reserved_rows(self, provider: str, mode: str, items: Sequence[Any]) -> dict[str, Any]:
-        """Rows inserted before their remote object existed: remote id -> row, locked."""
+        """Rows inserted before their remote object existed: remote id -> row, locked.
+
+        The row may get its id while we wait for its lock, from who had the same answer first.
+        """
         wanted = {item.reference: item.id for item in items if _is_uuid(item.reference or "")}
         if not wanted:
             return {}
+        is_theirs = Q(**{f"{self.id_field}__isnull": True})
+        is_theirs |= Q(**{f"{self.id_field}__in": list(wanted.values())})
         rows = locked(
-            self.model,
-            Q(pk__in=list(wanted))
-            & Q(**{f"{self.id_field}__isnull": True})
-            & Q(provider=provider, mode=mode),
+            self.model, Q(pk__in=list(wanted)) & is_theirs & Q(provider=provider, mode=mode)
         )
         return {wanted[str(row.pk)]: row for row in rows}
 
