@@ -121,6 +121,21 @@ class BillingSettings:
         return timedelta(seconds=float(getattr(settings, "BILLING_IDEMPOTENCY_LEASE_SECONDS", 90)))
 
     @property
+    def caller_rate(self) -> str:
+        """BILLING_CALLER_RATE: API requests of one user, or of one anonymous address."""
+        return str(getattr(settings, "BILLING_CALLER_RATE", "600/minute"))
+
+    @property
+    def card_rate(self) -> str:
+        """BILLING_CARD_RATE: tries of one organization to add a card."""
+        return str(getattr(settings, "BILLING_CARD_RATE", "10/hour"))
+
+    @property
+    def throttle_storage(self) -> str:
+        """BILLING_THROTTLE_STORAGE: the Redis that counts both; '' counts in each process."""
+        return str(getattr(settings, "BILLING_THROTTLE_STORAGE", ""))
+
+    @property
     def circuit_failures(self) -> int:
         """BILLING_CIRCUIT_FAILURES: consecutive failures that open a provider's circuit. 5."""
         return int(getattr(settings, "BILLING_CIRCUIT_FAILURES", 5))

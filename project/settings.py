@@ -251,6 +251,9 @@ BILLING_DRAIN_BATCH_SIZE = env.int("BILLING_DRAIN_BATCH_SIZE", default=200)
 BILLING_DRAIN_SECONDS = env.float("BILLING_DRAIN_SECONDS", default=20)
 BILLING_PAYLOAD_DAYS = env.float("BILLING_PAYLOAD_DAYS", default=90)
 BILLING_RETRY_BASE_SECONDS = env.float("BILLING_RETRY_BASE_SECONDS", default=10)
+BILLING_CALLER_RATE = env.str("BILLING_CALLER_RATE", default="600/minute")
+BILLING_CARD_RATE = env.str("BILLING_CARD_RATE", default="10/hour")
+BILLING_THROTTLE_STORAGE = REDIS_URL
 BILLING_ROUTES = [
     {"countries": ["MX"], "provider": "conekta", "currency": "MXN"},
     {"transaction_types": ["product_purchase"], "provider": "polar"},

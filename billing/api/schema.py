@@ -17,7 +17,7 @@ from billing.models.base import choices
 INTERVALS = choices(BillingInterval)  # named in SPECTACULAR_SETTINGS["ENUM_NAME_OVERRIDES"]
 Method = TypeVar("Method", bound=Callable[..., Any])
 
-_PUBLIC_PROBLEMS = (400, 404, 406, 413, 415, 500, 503)
+_PUBLIC_PROBLEMS = (400, 404, 406, 413, 415, 429, 500, 503)
 _READ_PROBLEMS = (*_PUBLIC_PROBLEMS, 401, 403)
 _WRITE_PROBLEMS = (*_READ_PROBLEMS, 402, 409, 422, 502)
 _ORGANIZATION = OpenApiParameter(

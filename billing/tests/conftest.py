@@ -7,6 +7,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
 
+from billing.api import throttling
 from billing.models import (
     BillingAccount,
     Membership,
@@ -31,6 +32,12 @@ def _fresh_cache(settings: Any) -> Iterator[None]:
     cache.clear()
     yield
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_rates(settings: Any) -> None:
+    settings.BILLING_THROTTLE_STORAGE = ""
+    throttling.reset()
 
 
 @pytest.fixture(autouse=True)

@@ -17,6 +17,7 @@ from billing.api.exceptions import problem_handler
 from billing.api.pagination import NEWEST_FIRST, KeysetPagination
 from billing.api.parsers import StrictJSONParser
 from billing.api.permissions import BelongsToOrganization, Tenant
+from billing.api.throttling import CallerThrottle
 
 M = TypeVar("M", bound=Model)
 
@@ -26,6 +27,7 @@ class BillingViewSet(viewsets.GenericViewSet[M]):
 
     parser_classes = (StrictJSONParser,)
     renderer_classes = (JSONRenderer,)
+    throttle_classes = (CallerThrottle,)
     pagination_class = KeysetPagination
     metadata_class = None
 

@@ -15,6 +15,7 @@ from billing.api.serializers.payment_methods import (
     PaymentMethodCreateSerializer,
     PaymentMethodSerializer,
 )
+from billing.api.throttling import count_card
 from billing.api.viewsets.base import OrganizationViewSet
 from billing.models import PaymentMethod
 from billing.services import payment_methods
@@ -40,6 +41,7 @@ class PaymentMethodViewSet(ListModelMixin, OrganizationViewSet[PaymentMethod]):
     @idempotent
     def create(self, request: Request) -> Response:
         asked = self.read(PaymentMethodCreateSerializer)
+        count_card(self.tenant.organization)
         method = payment_methods.add(
             self.tenant.organization,
             token=asked["token"],

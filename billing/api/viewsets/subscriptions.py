@@ -19,6 +19,7 @@ from billing.api.serializers.subscriptions import (
     SubscriptionCreateSerializer,
     SubscriptionSerializer,
 )
+from billing.api.throttling import count_card
 from billing.api.viewsets.base import OrganizationViewSet
 from billing.enums import ChangeOutcome, SubscriptionStatus
 from billing.models import StateChange, Subscription
@@ -60,6 +61,8 @@ class SubscriptionViewSet(ListModelMixin, RetrieveModelMixin, OrganizationViewSe
     @idempotent
     def create(self, request: Request) -> Response:
         asked = self.read(SubscriptionCreateSerializer)
+        if "payment_method_token" in asked:
+            count_card(self.tenant.organization)
         subscription = subscriptions.create(
             self.tenant.organization,
             plan=asked["plan"],
