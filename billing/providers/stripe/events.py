@@ -210,7 +210,8 @@ def _ids(event_type: str, kind: EventKind, payload: JSON) -> tuple[str, str, str
     if target is None:
         raise InvalidPayload("data.object is not an object")
     is_link = _is_link(event_type)
-    object_id = require_text(id_of(target.get("invoice" if is_link else "id")), "the object's id")
+    own_id = id_of(target.get("invoice")) if is_link else target.get("id")
+    object_id = require_text(own_id, "the object's id")
     if kind is EventKind.CUSTOMER:
         return object_id, object_id, ""
     owner = id_of(target.get("customer")) or former_customer(payload)

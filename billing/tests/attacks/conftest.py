@@ -20,6 +20,10 @@ SECRETS = {
 }
 
 
+# One door of each backend, for what the stand-ins do alike.
+each_backend = pytest.mark.parametrize("door", ["stripe", "conekta"], indirect=True)
+
+
 @pytest.fixture
 def doors(settings: Any, sandbox: Any) -> Iterator[dict[str, Door]]:
     """By alias: `stripe` is the real backend, its stand-in answers to `sandbox`."""
