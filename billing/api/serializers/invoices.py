@@ -28,6 +28,8 @@ class InvoiceSerializer(RowSerializer):
     payment_method = serializers.UUIDField(
         source="payment_method_id", read_only=True, allow_null=True
     )
+    invoice_pdf_url = serializers.CharField(read_only=True, help_text="'' where there is none")
+    hosted_invoice_url = serializers.CharField(read_only=True, help_text="'' where there is none")
     line_items = serializers.SerializerMethodField()
 
     class Meta:

@@ -17,7 +17,7 @@ from billing.api.serializers.base import (
     UtcDateTimeField,
 )
 from billing.api.serializers.plans import PlanReferenceSerializer, PriceSerializer
-from billing.enums import BillingInterval
+from billing.enums import BillingInterval, EndReason, IncompleteReason
 from billing.models import PaymentMethod, StateChange, Subscription, SubscriptionPlan
 from billing.models.base import choices
 
@@ -134,6 +134,12 @@ class NextActionField(serializers.JSONField):
 class SubscriptionSerializer(RowSerializer):
     plan = PlanReferenceSerializer(read_only=True, allow_null=True)
     price = PriceSerializer(read_only=True, allow_null=True)
+    incomplete_reason = serializers.ChoiceField(
+        choices=choices(IncompleteReason), read_only=True, allow_blank=True
+    )
+    end_reason = serializers.ChoiceField(
+        choices=choices(EndReason), read_only=True, allow_blank=True
+    )
     next_action = NextActionField(read_only=True)
     payment_method = serializers.PrimaryKeyRelatedField[PaymentMethod](
         read_only=True, pk_field=serializers.UUIDField()
