@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.db.models import F
+from django.test import override_settings
 from django.utils import timezone
 
 from billing.models import (
@@ -27,6 +29,7 @@ from billing.models import (
 from billing.services import invariants, outbox, subscriptions, webhooks
 from billing.services import plans as plan_service
 from billing.tests.services import sandbox_objects as objects
+from billing.tests.services.sandbox_objects import side_by_side
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -234,6 +237,34 @@ def test_each_planted_fault_turns_its_statement_red_and_no_other(life: None) -> 
             transaction.set_rollback(True)
     assert found == {name: {name} for name in FAULTS}
     assert violated() == set()
+
+
+@pytest.mark.postgres
+def test_they_hold_at_any_moment_while_workers_drain(sandbox: Any) -> None:
+    """Each is one statement, so it sees an event and its effect, or neither."""
+    objects.make_price()
+    Price.objects.update(published_amount_minor=F("amount_minor"), published_currency="USD")
+    for number in range(40):
+        objects.make_customer(f"{number:03}")
+        for step, status in enumerate(("incomplete", "active", "past_due", "canceled")):
+            ended = {"ended_at": objects.CREATED + step} if status == "canceled" else {}
+            objects.deliver(
+                f"evt_{number}_{step}",
+                "subscription.updated",
+                objects.subscription(f"{number:03}", status=status, **ended),
+                objects.CREATED + step,
+            )
+    looks: list[set[str]] = []
+
+    def look() -> None:
+        while WebhookEvent.objects.filter(state="pending").exists() or not looks:
+            looks.append(violated(*CHEAP))
+
+    with override_settings(BILLING_DRAIN_BATCH_SIZE=5):
+        side_by_side(look, webhooks.drain, webhooks.drain)
+    assert set().union(*looks) == set()
+    assert WebhookEvent.objects.filter(state="processed").count() == 160
+    assert violated(*CHEAP) == set()
 
 
 class TestCommand:
