@@ -227,6 +227,7 @@ def check(system: Cobro, inbox: Inbox, lives: Sequence[StripeLife], *senders: Se
     assert set().union(*(sender.taken() for sender in senders)) == sent
     found = {event_id: (state, outcomes) for event_id, state, outcomes in inbox.query(_EFFECTS)}
     assert set(found) == sent
+    assert inbox.count() == len(sent), "an event came in twice"
     lost = [event_id for event_id, (_, outcomes) in found.items() if not outcomes]
     double = [event_id for event_id, (_, outcomes) in found.items() if len(outcomes) > 1]
     assert (lost, double) == ([], [])
