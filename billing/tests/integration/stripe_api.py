@@ -112,7 +112,8 @@ def _handler(api: StripeApi) -> type[BaseHTTPRequestHandler]:
             for name, value in (headers | {"Content-Length": str(len(content))}).items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(content)
+            with contextlib.suppress(BrokenPipeError):  # whoever asked may be killed by now
+                self.wfile.write(content)
 
         def log_message(self, *_: Any) -> None:
             pass
