@@ -2,10 +2,20 @@
 
 import os
 import signal
+import threading
 from typing import Any
 
+from billiard.pool import SIG_SOFT_TIMEOUT
+from billiard.process import active_children
 from celery import Celery
-from celery.signals import beat_init, celeryd_init, setup_logging, worker_process_init
+from celery.signals import (
+    beat_init,
+    celeryd_init,
+    setup_logging,
+    worker_process_init,
+    worker_shutting_down,
+)
+from django.conf import settings
 
 from project import broker
 
@@ -33,6 +43,23 @@ def finish_before_leaving(**_: Any) -> None:
     systemd, for one, sends it to every process. The parent ends its pool when the tasks are done.
     """
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+@worker_shutting_down.connect
+def end_in_time(**_: Any) -> None:
+    """Interrupt what runs longer than a drain may, as its time limit would: a provider hangs.
+
+    Platforms kill after 30 s; what is interrupted gives its events back.
+    """
+    timer = threading.Timer(settings.BILLING_DRAIN_SECONDS + 2, _interrupt_pool)
+    timer.daemon = True
+    timer.start()
+
+
+def _interrupt_pool() -> None:
+    for process in active_children():
+        if process.pid:
+            os.kill(process.pid, SIG_SOFT_TIMEOUT)
 
 
 @setup_logging.connect

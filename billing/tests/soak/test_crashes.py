@@ -45,6 +45,11 @@ DATABASE_EVENTS = long_or_short(3_000, 400)
 DATABASE_SECONDS = long_or_short(60, 12)
 RATE = 150
 SLOW_LIVES = long_or_short(16, 6)
+SIGTERMS = [
+    ("one process", False, 0.5),
+    ("the whole group", True, 0.5),
+    ("with a provider that hangs", False, 60.0),
+]
 DRAIN_SECONDS = long_or_short("20", "3")
 OLD_VERSION = "2017-08-15"
 QUICK = {
@@ -267,7 +272,10 @@ def _milliseconds(sender: Sender) -> str:
 def test_sigterm_ends_a_worker_in_time_and_leaves_no_lease_behind(
     stage: Stage, tmp_path: Path, record_property: Any
 ) -> None:
-    """A platform sends it to the first process, or to every process; the work is too long."""
+    """A platform sends it to the first process, or to every process; the work is too long.
+
+    In the end the provider hangs, for longer than a platform waits before it kills.
+    """
     lives = live([("recovered", OLD_VERSION)] * SLOW_LIVES, stage.references[:SLOW_LIVES])
     api = SlowApi(lives, seconds=0.5)
     with (
@@ -280,16 +288,18 @@ def test_sigterm_ends_a_worker_in_time_and_leaves_no_lease_behind(
         Sender(system.url, mixed(lives)) as sender,
     ):
         sender.wait()
-        for is_group in (False, True):
+        for case, is_group, pause in SIGTERMS:
+            api.seconds = pause
             with started(system, "worker", "beat") as processes:
                 assert inbox.wait_until_held(30)
                 asked_at = time.monotonic()
                 assert processes["worker"].end(is_group=is_group)
                 seconds = time.monotonic() - asked_at
-            record_property(f"ended after ({'all' if is_group else 'one'}), s", round(seconds, 1))
+            record_property(f"{case} ended after, s", round(seconds, 1))
             assert seconds <= 30
             assert inbox.held() == {}
             assert inbox.unsettled(), "it ended after its work: there was too little to do"
+        assert inbox.query("SELECT max(attempts) FROM billing_webhookevent") == [(0,)]
         api.seconds = 0
         with started(system, "worker", "beat"):
             inbox.wait_until_settled(60)

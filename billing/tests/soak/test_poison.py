@@ -28,7 +28,7 @@ pytestmark = [
 
 TRIES = 8
 GOOD = 500
-RETRY_BASE_SECONDS = long_or_short("0.5", "0.03")
+RETRY_BASE_SECONDS = long_or_short("0.15", "0.03")
 SLOWEST = 127 * float(RETRY_BASE_SECONDS) * 1.2
 WHY = ["invoice has no currency"] * 3 + ["bigint out of range"] * 2
 _STATES = """
