@@ -21,7 +21,11 @@ from billing.tests.integration.hostile import Door, request, sandbox_door, send,
 from billing.tests.integration.stripe_api import StripeApi
 from billing.tests.test_cards import BRANDS, DISGUISES
 
-pytestmark = [pytest.mark.processes, pytest.mark.postgres]
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.postgres,
+    pytest.mark.soak(block="attacks"),
+]
 API = "/api/v1/billing"
 NUMBER = BRANDS["visa"]
 CARDS = [*BRANDS.values(), *DISGUISES]
