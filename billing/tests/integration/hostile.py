@@ -183,9 +183,7 @@ FORGERIES: dict[str, Callable[[Door, bytes], Headers]] = {
     "another provider's secret": lambda door, body: door.sign(body, key=_STRANGER),
     "a secret that was retired": lambda door, body: door.sign(body, key=_RETIRED),
     "another body": lambda door, body: door.sign(body + b" "),
-    "the same JSON, written otherwise": lambda door, body: door.sign(
-        json.dumps(json.loads(body), indent=1).encode()
-    ),
+    "the same JSON, written otherwise": lambda door, body: door.sign(b" " + body),
     "an empty body": lambda door, body: door.sign(b""),
     "301 s old": _at(-301),
     "ten minutes old": _at(-600),

@@ -1,4 +1,4 @@
-"""Malformed and forged posts to the running web, 500 in the suite; what the worker makes of the signed ones."""
+"""Malformed and forged posts to the running web, and what the worker makes of the signed ones."""
 
 import contextlib
 import json
