@@ -55,13 +55,13 @@ def _stand_in(alias: str, path: Path, site_url: str) -> dict[str, Any]:
         "OPTIONS": {
             "path": str(path),
             "like": STAND_INS[alias],
-            "secret": _sandbox_secret(alias),
+            "secret": sandbox_secret(alias),
             "webhook_url": f"{site_url}/webhooks/{alias}",
             "public_key": f"pk_sandbox_{alias}",
         },
     }
 
 
-def _sandbox_secret(alias: str) -> str:
+def sandbox_secret(alias: str) -> str:
     """One of its own, as real providers have: what one signs is refused at another's door."""
     return f"whsec_{base64.b64encode(f'sandbox-only-{alias}'.encode()).decode()}"

@@ -11,9 +11,9 @@ from typing import Any
 from billing.providers.sandbox import events as sandbox_events
 from billing.providers.sandbox import signatures
 from billing.providers.stripe.events import API_VERSION
+from project.providers import sandbox_secret
 
 STRIPE_SECRET = "whsec_bench_only"
-SANDBOX_SECRET = "whsec_c2FuZGJveC1vbmx5"
 TOKEN = "@@@@@@@@"  # stands in the templates where eight digits come
 PRICE_ID = "price_bench"
 STARTED = 1_790_000_000
@@ -64,7 +64,7 @@ def delivery(alias: str, number: int, *, is_forged: bool = False) -> tuple[dict[
     if alias == "stripe":
         headers = stripe_signature(body, "whsec_another" if is_forged else STRIPE_SECRET)
     else:
-        secret = "whsec_YW5vdGhlcg==" if is_forged else SANDBOX_SECRET
+        secret = "whsec_YW5vdGhlcg==" if is_forged else sandbox_secret(alias)
         headers = signatures.sign(secret, f"evt_{token(number)}", body)
     return {"Content-Type": "application/json", **headers}, body
 
