@@ -42,10 +42,10 @@ def drain_outbox() -> int:
     return _alone("billing.drain_outbox", outbox.drain)
 
 
-@shared_task(name="billing.settle_creations")
-def settle_creations() -> int:
-    """Settle subscription creations that a crash or a lost answer left open; return how many."""
-    return reconcile.settle_creations()
+@shared_task(name="billing.reconcile_unknown")
+def reconcile_unknown() -> int:
+    """Settle writes at providers that a crash or a lost answer left open; return how many."""
+    return reconcile.reconcile_unknown()
 
 
 @shared_task(name="billing.prune")

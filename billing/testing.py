@@ -503,6 +503,29 @@ class ProviderContract:
         check_data(answer)
         assert (answer.id, answer.amount_due_minor) == (ref.id, 0)
 
+    def test_what_was_made_is_found_by_its_reference(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        if base.FindsByReference not in provider.capabilities:
+            assert_lacks(provider, base.FindsByReference)
+            return
+        finder = _as(provider, base.FindsByReference)
+        assert finder.find_customer(key()) is None
+        if base.ManagesCustomers in provider.capabilities:
+            wanted = customer_request()
+            made = _as(provider, base.ManagesCustomers).create_customer(
+                wanted, idempotency_key=key()
+            )
+            assert finder.find_customer(wanted.reference) == made
+        if base.ManagesSubscriptions in provider.capabilities:
+            bought = _subscription_request(request)
+            writer = _as(provider, base.ManagesSubscriptions)
+            subscription = writer.create_subscription(bought, idempotency_key=key())
+            owner = Ref(id=bought.customer_id, customer_id=bought.customer_id)
+            found = finder.find_subscription(owner, bought.reference)
+            assert found
+            assert found.id == subscription.id
+
     def test_a_repeated_key_has_one_effect(self, provider: PaymentProvider) -> None:
         if base.ManagesCustomers not in provider.capabilities:
             assert_lacks(provider, base.ManagesCustomers)

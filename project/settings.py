@@ -199,16 +199,17 @@ CELERY_BROKER_POOL_LIMIT = 4
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")
 BILLING_SWEEP_SECONDS = env.float("BILLING_SWEEP_SECONDS", default=15)
+BILLING_RECONCILE_SECONDS = env.float("BILLING_RECONCILE_SECONDS", default=60)
 CELERY_BEAT_SCHEDULE = {
     "drain-webhook-events": {
         "task": "billing.drain_webhook_events",
         "schedule": BILLING_SWEEP_SECONDS,
         "options": {"expires": BILLING_SWEEP_SECONDS},
     },
-    "settle-creations": {
-        "task": "billing.settle_creations",
-        "schedule": 60,
-        "options": {"expires": 60},
+    "reconcile-unknown": {
+        "task": "billing.reconcile_unknown",
+        "schedule": BILLING_RECONCILE_SECONDS,
+        "options": {"expires": BILLING_RECONCILE_SECONDS},
     },
     "drain-outbox": {
         "task": "billing.drain_outbox",
@@ -250,6 +251,7 @@ BILLING_DEFAULT_CURRENCY = env.str("BILLING_DEFAULT_CURRENCY", default="USD")
 BILLING_DRAIN_BATCH_SIZE = env.int("BILLING_DRAIN_BATCH_SIZE", default=200)
 BILLING_DRAIN_SECONDS = env.float("BILLING_DRAIN_SECONDS", default=20)
 BILLING_PAYLOAD_DAYS = env.float("BILLING_PAYLOAD_DAYS", default=90)
+BILLING_IDEMPOTENCY_LEASE_SECONDS = env.float("BILLING_IDEMPOTENCY_LEASE_SECONDS", default=90)
 BILLING_RETRY_BASE_SECONDS = env.float("BILLING_RETRY_BASE_SECONDS", default=10)
 BILLING_CALLER_RATE = env.str("BILLING_CALLER_RATE", default="600/minute")
 BILLING_CARD_RATE = env.str("BILLING_CARD_RATE", default="10/hour")

@@ -17,6 +17,7 @@ _WEBHOOKS_AND_READS = [
     "ReadsPlans",
     "PublishesPlans",
     "ManagesCustomers",
+    "FindsByReference",
     "Simulates",
 ]
 

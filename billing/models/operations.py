@@ -12,7 +12,8 @@ class Operation(BaseModel):
     """`request_key` is the client's Idempotency-Key, `key` ours to the provider.
 
     A repeated request finds its operation by organization, request key, verb and step, unless it
-    failed: then nothing happened at the provider and the repetition starts afresh.
+    failed: then nothing happened at the provider and the repetition starts afresh. `request` is
+    what was asked for, where only that tells whether the effect is there; never a token.
     """
 
     organization = models.ForeignKey(
@@ -29,6 +30,7 @@ class Operation(BaseModel):
     subject_type = models.CharField(max_length=20)
     subject_id = models.UUIDField()
     key = models.CharField(max_length=255, unique=True)
+    request = models.JSONField(default=dict, blank=True)
     outcome = models.CharField(
         max_length=10, choices=choices(OperationOutcome), default=OperationOutcome.PENDING.value
     )

@@ -274,6 +274,23 @@ class PublishesPlans(ReadsPlans):
         """Stop selling it; running subscriptions keep it."""
 
 
+class FindsByReference(PaymentProvider):
+    """Looks for what a lost answer may have made, where its key is not known any more."""
+
+    @network
+    @abstractmethod
+    def find_customer(self, reference: str) -> CustomerData | None:
+        """The customer that was made with this reference of ours; None when there is none."""
+
+    @network
+    @abstractmethod
+    def find_subscription(self, customer: Ref, reference: str) -> SubscriptionData | None:
+        """The customer's subscription that was made with this reference; None when there is none.
+
+        Where subscriptions carry no reference and a customer has one at most (Conekta): that one.
+        """
+
+
 class Simulates(PaymentProvider):
     """What only the sandbox can do. Billing time is shared by all stand-ins of one file."""
 

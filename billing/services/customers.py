@@ -1,15 +1,16 @@
 """An organization's customer at a provider: our row first, then the remote one."""
 
 from django.db import transaction
-from django.utils import timezone
 
 from billing.conf import conf
-from billing.errors import ProfileIncomplete, RequestInProgress
+from billing.errors import ProfileIncomplete
 from billing.models import AnyOrganization, BillingAccount, Customer, Operation
 from billing.providers.base import ManagesCustomers, PaymentProvider
 from billing.providers.types import CustomerRequest
 from billing.registry import providers
 from billing.services import operations, sync
+
+CREATE = "customer.create"
 
 
 def ensure(organization: AnyOrganization, alias: str) -> Customer:
@@ -24,7 +25,8 @@ def ensure(organization: AnyOrganization, alias: str) -> Customer:
         return customer
     request = _request(customer, organization, alias)
     operation = _claim_creation(customer, alias)
-    _ensure_alone(operation, alias)
+    if not operation.was_reserved_now:
+        operation = operations.repeatable(operation) or _claim_creation(customer, alias)
     with operations.recording(operation):
         if operation.is_done:
             customer.refresh_from_db()
@@ -36,27 +38,28 @@ def ensure(organization: AnyOrganization, alias: str) -> Customer:
         return sync.upsert_customer(alias, data)
 
 
+def settle_creation(operation: Operation) -> None:
+    """Settle a creation that was left open: make the customer, unless it is made already."""
+    customer = Customer.objects.select_related("organization").get(pk=operation.subject_id)
+    if customer.provider_customer_id or not operations.can_repeat(operation):
+        operations.look_up(operation)
+    else:
+        ensure(customer.organization, customer.provider)
+
+
 def _claim_creation(customer: Customer, alias: str) -> Operation:
     """One creation per customer, however many requests want it: the same key to the provider."""
     with transaction.atomic():
         Customer.objects.select_for_update().get(pk=customer.pk)
         return operations.find(
-            customer.organization, "customer.create", str(customer.pk)
+            customer.organization, CREATE, str(customer.pk)
         ) or operations.reserve(
-            "customer.create",
+            CREATE,
             customer,
             organization=customer.organization,
             provider=alias,
             request_key=str(customer.pk),
         )
-
-
-def _ensure_alone(operation: Operation, alias: str) -> None:
-    """Without idempotency keys a second creation at the same time would make a second customer."""
-    is_young = operation.created_at > timezone.now() - conf.idempotency_lease
-    has_keys = providers.get(alias, PaymentProvider).features.has_idempotency_keys
-    if not operation.was_reserved_now and is_young and not has_keys and not operation.is_done:
-        raise RequestInProgress("the customer is being made right now", retry_after=5)
 
 
 def _request(customer: Customer, organization: AnyOrganization, alias: str) -> CustomerRequest:

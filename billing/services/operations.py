@@ -3,13 +3,15 @@ made outside any transaction, then its outcome is recorded."""
 
 import logging
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from billing.conf import conf
 from billing.enums import OperationOutcome
 from billing.errors import (
     BillingError,
@@ -21,11 +23,19 @@ from billing.errors import (
     ProviderObjectMissing,
     ProviderUnavailable,
     RateLimited,
+    RequestInProgress,
     UnsupportedOperation,
 )
 from billing.models import AnyOrganization, BaseModel, Operation
+from billing.providers.base import PaymentProvider
+from billing.registry import providers
+from billing.services import effects
 
 logger = logging.getLogger(__name__)
+
+# Stripe keeps idempotency keys for at least 24 hours; an older repetition could act twice.
+KEYS_LAST = timedelta(hours=23)
+RETRY_SECONDS = 5
 
 # Nothing happened at the provider, for certain; every other failure leaves the outcome unknown.
 _NOTHING_HAPPENED = (
@@ -38,6 +48,8 @@ _NOTHING_HAPPENED = (
     RateLimited,
     UnsupportedOperation,
 )
+# Of these, what tells only of this one sending: an earlier one may have had its effect.
+_NOT_ASKED = (CredentialsRejected, ProviderKeyConflict, ProviderUnavailable, RateLimited)
 
 
 def find(
@@ -62,8 +74,12 @@ def reserve(
     provider: str,
     request_key: str = "",
     step: str = "",
+    request: Mapping[str, Any] | None = None,
 ) -> Operation:
-    """Write the intent, pending, with a fresh key for the provider. Commit it before the call."""
+    """Write the intent, pending, with a fresh key for the provider. Commit it before the call.
+
+    `request` is what it asks for, where the effect can only be told by it; no token, no secret.
+    """
     operation = Operation.objects.create(
         organization=organization,
         request_key=request_key,
@@ -73,6 +89,7 @@ def reserve(
         subject_type=str(subject._meta.model_name),
         subject_id=subject.pk,
         key=f"cobro-{uuid.uuid4()}",
+        request=dict(request or {}),
     )
     operation.was_reserved_now = True
     return operation
@@ -85,19 +102,21 @@ def start(
     request_key: str = "",
     *,
     step: str = "",
+    request: Mapping[str, Any] | None = None,
     guard: Callable[[], None] | None = None,
 ) -> Iterator[Operation]:
     """Commit the operation of `verb` on `subject`, yield it, and record its outcome.
 
     A repeated request gets the operation of its first try, hence the same key to the provider; one
     that is done already is yielded as it is (`is_done`): the caller answers with what is recorded.
-    `guard` is asked only of a new operation.
+    What the provider would not know by its key is looked up instead, see `repeatable`. `guard` is
+    asked only of a new operation.
     """
-    operation = find(subject.organization, verb, request_key, step=step)
+    operation = repeatable(find(subject.organization, verb, request_key, step=step))
     if operation is None:
         if guard:
             guard()
-        operation = _reserve_or_find(verb, subject, request_key, step)
+        operation = _reserve_or_find(verb, subject, request_key, step, request)
     with recording(operation):
         yield operation
 
@@ -117,10 +136,10 @@ def recording(
     try:
         yield
     except _NOTHING_HAPPENED as exc:
-        with transaction.atomic():
-            settle(operation, OperationOutcome.FAILED, error=exc)
-            if on_failed:
-                on_failed(exc)
+        if isinstance(exc, _NOT_ASKED) and not operation.was_reserved_now:
+            settle(operation, OperationOutcome.UNKNOWN, error=exc)
+            raise
+        _fail(operation, exc, on_failed)
         raise
     except OutcomeUnknown as exc:
         settle(operation, OperationOutcome.UNKNOWN, error=exc)
@@ -138,6 +157,15 @@ def recording(
         settle(operation, OperationOutcome.DONE)
 
 
+def _fail(
+    operation: Operation, error: BillingError, on_failed: Callable[[BillingError], None] | None
+) -> None:
+    with transaction.atomic():
+        settle(operation, OperationOutcome.FAILED, error=error)
+        if on_failed:
+            on_failed(error)
+
+
 def settle(
     operation: Operation, outcome: OperationOutcome, *, error: BillingError | None = None
 ) -> None:
@@ -153,7 +181,49 @@ def settle(
     )  # fmt: skip
 
 
-def _reserve_or_find(verb: str, subject: Any, request_key: str, step: str) -> Operation:
+def can_repeat(operation: Operation) -> bool:
+    """Whether the provider still knows the operation's key, so that a repetition acts only once."""
+    features = providers.get(operation.provider, PaymentProvider).features
+    return features.has_idempotency_keys and operation.created_at > timezone.now() - KEYS_LAST
+
+
+def repeatable(
+    operation: Operation | None, *, on_failed: Callable[[BillingError], None] | None = None
+) -> Operation | None:
+    """The operation of an earlier try, done or to be sent again; None: the request starts afresh.
+
+    Where the provider would not know the key, a second sending could act twice: what the first did
+    is looked up, see `look_up`.
+    """
+    if operation is None or operation.is_done or can_repeat(operation):
+        return operation
+    look_up(operation, on_failed=on_failed)
+    return operation if operation.is_done else None
+
+
+def look_up(
+    operation: Operation, *, on_failed: Callable[[BillingError], None] | None = None
+) -> None:
+    """Settle an open operation by what the provider holds: done, or failed where nothing is there.
+
+    That nothing is there counts only once the request cannot be under way any more. Before, raises
+    RequestInProgress where it may still run, OutcomeUnknown where its answer was lost. `on_failed`
+    as in `recording`.
+    """
+    if effects.observe(operation):
+        settle(operation, OperationOutcome.DONE)
+        return
+    error = ProviderObjectMissing("the provider shows no effect of it", provider=operation.provider)
+    if operation.created_at > timezone.now() - conf.idempotency_lease:
+        if operation.outcome == OperationOutcome.PENDING:
+            raise RequestInProgress("it is being made right now", retry_after=RETRY_SECONDS)
+        raise OutcomeUnknown("no effect is seen yet", provider=operation.provider) from error
+    _fail(operation, error, on_failed)
+
+
+def _reserve_or_find(
+    verb: str, subject: Any, request_key: str, step: str, request: Mapping[str, Any] | None
+) -> Operation:
     try:
         with transaction.atomic():
             return reserve(
@@ -163,6 +233,7 @@ def _reserve_or_find(verb: str, subject: Any, request_key: str, step: str) -> Op
                 provider=subject.provider,
                 request_key=request_key,
                 step=step,
+                request=request,
             )
     except IntegrityError:
         found = find(subject.organization, verb, request_key, step=step)

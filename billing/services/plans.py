@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from billing.conf import conf
@@ -60,24 +61,39 @@ def publish(price: Price, alias: str) -> ProviderPrice:
 
     Raises PlanNotAvailable when the provider cannot sell it, and what the provider raises.
     """
-    published = ProviderPrice.objects.filter(
-        price=price, provider=alias, mode=conf.mode(alias), is_active=True
-    ).first()
+    published = _published(price, alias).first()
     if published:
         return published
     if not takes(alias, price):
         raise PlanNotAvailable(f"{alias} does not take {price.currency} {price.interval} prices")
     _freeze(price)
-    operation = _unsettled(price, alias) or operations.reserve(
+    operation = operations.repeatable(_unsettled(price, alias)) or operations.reserve(
         PUBLISH_VERB, price, organization=None, provider=alias
     )
     with operations.recording(operation):
+        if operation.is_done:
+            return _published(price, alias).get()
         data = providers.get(alias, PublishesPlans).create_plan(
             _request(price, alias), idempotency_key=operation.key
         )
         row = sync.upsert_provider_price(alias, price, data)
         operation.remote_id = row.provider_price_id
     return row
+
+
+def settle_publication(operation: Operation) -> None:
+    """Settle a publication that was left open: publish, unless it is published already."""
+    price = Price.objects.select_related("plan").get(pk=operation.subject_id)
+    if _published(price, operation.provider).exists() or not operations.can_repeat(operation):
+        operations.look_up(operation)
+    else:
+        publish(price, operation.provider)
+
+
+def _published(price: Price, alias: str) -> QuerySet[ProviderPrice]:
+    return ProviderPrice.objects.filter(
+        price=price, provider=alias, mode=conf.mode(alias), is_active=True
+    )
 
 
 def _unsettled(price: Price, alias: str) -> Operation | None:

@@ -1,7 +1,7 @@
 """Repairing what a crash or a lost answer left open."""
 
 import logging
-from datetime import timedelta
+from collections.abc import Callable, Mapping
 
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -10,46 +10,43 @@ from billing.conf import conf
 from billing.enums import OperationOutcome
 from billing.errors import BillingError
 from billing.models import Operation
-from billing.providers.base import PaymentProvider
 from billing.registry import providers
-from billing.services import subscriptions
+from billing.services import customers, operations, plans, subscriptions
 
 logger = logging.getLogger(__name__)
-# Stripe keeps idempotency keys for at least 24 hours; an older repetition could act twice.
-KEYS_LAST = timedelta(hours=23)
 BATCH_SIZE = 50
 
+# A creation is repeated with its key where the provider keeps keys: it is what the caller wanted,
+# and nobody could find what is missing. Anything else is looked at as the provider holds it now.
+_CREATIONS: Mapping[str, Callable[[Operation], object]] = {
+    customers.CREATE: customers.settle_creation,
+    subscriptions.CREATE: subscriptions.settle_creation,
+    plans.PUBLISH_VERB: plans.settle_publication,
+}
 
-def settle_creations() -> int:
-    """Settle subscription creations whose outcome is open; return how many are settled now.
 
-    Each is repeated with its own key, so that the provider answers what it did the first time.
-    Where a provider keeps no keys only a webhook can settle it.
+def reconcile_unknown() -> int:
+    """Settle writes that nobody waits for any more and whose outcome is open; return how many.
+
+    Afterwards our rows say what the provider holds, without any webhook. What cannot be settled now
+    stays open for the next run, behind the others.
     """
     settled = 0
-    for operation in _open_creations()[:BATCH_SIZE]:
-        if not _can_repeat(operation):
-            continue
+    for operation in list(_open()[:BATCH_SIZE]):
+        operation.save(update_fields=["updated_at"])
         try:
-            subscriptions.finish(operation)
+            _CREATIONS.get(operation.verb, operations.look_up)(operation)
         except BillingError as exc:
-            extra = {"operation": str(operation.pk), "code": exc.code}
-            logger.warning("operation.repeated", extra=extra)
+            extra = {"operation": str(operation.pk), "verb": operation.verb, "code": exc.code}
+            logger.warning("operation.reconciled", extra=extra)
+        operation.refresh_from_db()
         settled += operation.outcome in (OperationOutcome.DONE, OperationOutcome.FAILED)
     return settled
 
 
-def _open_creations() -> QuerySet[Operation]:
-    """Creations that nobody is waiting for any more, the oldest first."""
-    now = timezone.now()
+def _open() -> QuerySet[Operation]:
     return Operation.objects.filter(
-        verb=subscriptions.CREATE,
         outcome__in=[OperationOutcome.PENDING, OperationOutcome.UNKNOWN],
         provider__in=providers.aliases(),
-        created_at__lt=now - conf.idempotency_lease,
-        created_at__gt=now - KEYS_LAST,
-    ).order_by("created_at")
-
-
-def _can_repeat(operation: Operation) -> bool:
-    return providers.get(operation.provider, PaymentProvider).features.has_idempotency_keys
+        created_at__lt=timezone.now() - conf.idempotency_lease,
+    ).order_by("updated_at", "created_at")

@@ -1,7 +1,7 @@
 """Selling, changing and ending subscriptions. Reserve, call, record."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any, cast
@@ -80,7 +80,7 @@ def create(
     PlanNotAvailable, NoRoute, ProfileIncomplete, PaymentDeclined (the attempt is then over), and
     OutcomeUnknown (repeat with the same key).
     """
-    operation = operations.find(organization, CREATE, request_key)
+    operation = _earlier(organization, request_key)
     if operation is None:
         offer = _offer(organization, plan, interval, currency, user)
         _make_room(organization)
@@ -105,7 +105,19 @@ def finish(operation: Operation) -> Subscription:
         # The answer was lost, but a webhook told that it was made.
         operations.settle(operation, OperationOutcome.DONE)
         return subscription
+    if not (operation.was_reserved_now or operations.can_repeat(operation)):
+        raise RequestInProgress("it is being made right now", retry_after=IN_PROGRESS_SECONDS)
     return _create_at_provider(subscription, operation)
+
+
+def settle_creation(operation: Operation) -> None:
+    """Settle a creation that was left open: repeat it with its key, or look it up.
+
+    Raises PaymentDeclined, and what the provider raises.
+    """
+    again = _repeatable(operation)
+    if again:
+        finish(again)
 
 
 def change(
@@ -172,11 +184,17 @@ def reload(subscription: Subscription) -> Subscription:
     return Subscription.objects.with_details().get(pk=subscription.pk)
 
 
-def _command(subscription: Subscription, verb: str, request_key: str, call: Any) -> Subscription:
+def _command(
+    subscription: Subscription,
+    verb: str,
+    request_key: str,
+    call: Any,
+    request: Mapping[str, Any] | None = None,
+) -> Subscription:
     """One write on an existing subscription: guard, call with the operation's key, record."""
     guard = partial(lifecycle.ensure, subscription.status, verb)
     with operations.start(
-        f"subscription.{verb}", subscription, request_key, guard=guard
+        f"subscription.{verb}", subscription, request_key, guard=guard, request=request
     ) as operation:
         if not operation.is_done:
             data: SubscriptionData = call(idempotency_key=operation.key)
@@ -213,6 +231,7 @@ def _update_at_provider(
         "change",
         request_key,
         partial(provider.update_subscription, subscription.ref, changes),
+        asdict(changes),
     )
 
 
@@ -250,6 +269,17 @@ def _provider_price(
     if plan is None or found is None:
         raise PlanNotAvailable(f"{plan} has no {interval} price in {currency} at {alias}")
     return found
+
+
+def _earlier(organization: AnyOrganization, request_key: str) -> Operation | None:
+    """The creation that an earlier try of the same request left, to be answered or repeated."""
+    operation = operations.find(organization, CREATE, request_key)
+    return _repeatable(operation) if operation else None
+
+
+def _repeatable(operation: Operation) -> Operation | None:
+    subscription = Subscription.objects.get(pk=operation.subject_id)
+    return operations.repeatable(operation, on_failed=partial(_abandon, subscription))
 
 
 def _make_room(organization: AnyOrganization) -> None:

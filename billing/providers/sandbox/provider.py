@@ -16,6 +16,7 @@ from billing.providers.base import (
     CAPABILITIES,
     Capability,
     CollectsInvoices,
+    FindsByReference,
     ManagesCustomers,
     ManagesPaymentMethods,
     ManagesSubscriptions,
@@ -40,7 +41,7 @@ from billing.providers.sandbox import (
 from billing.providers.sandbox.calls import Calls
 from billing.providers.sandbox.faults import current as current_faults
 from billing.providers.sandbox.faults import set_faults as store_faults
-from billing.providers.sandbox.store import Session, Store
+from billing.providers.sandbox.store import Record, Session, Store
 from billing.providers.types import (
     JSON,
     ClientConfig,
@@ -74,6 +75,7 @@ class SandboxProvider(
     CollectsInvoices,
     ReadsPayments,
     PublishesPlans,
+    FindsByReference,
     Simulates,
 ):
     """A provider without an account: state in a file, magic tokens, signed webhooks, own clock.
@@ -176,6 +178,17 @@ class SandboxProvider(
             lambda session: customers.delete(session, customer.id),
         )
 
+    def find_customer(self, reference: str) -> CustomerData | None:
+        def read(session: Session) -> CustomerData | None:
+            as_of = clock.moment(session.now)
+            found = session.of_kind("customer")
+            return next(
+                (mapping.customer(each.body, as_of) for each in found if _is(each, reference)),
+                None,
+            )
+
+        return self._calls.read(read)
+
     # Payment methods
 
     def get_payment_method(self, payment_method: Ref) -> PaymentMethodData:
@@ -275,6 +288,17 @@ class SandboxProvider(
             lambda session: subscriptions.resume(session, subscription.id),
         )
         return mapping.subscription(answer.body, answer.as_of)
+
+    def find_subscription(self, customer: Ref, reference: str) -> SubscriptionData | None:
+        def read(session: Session) -> SubscriptionData | None:
+            as_of = clock.moment(session.now)
+            found = session.of_customer("subscription", customer.id)
+            return next(
+                (mapping.subscription(each.body, as_of) for each in found if _is(each, reference)),
+                None,
+            )
+
+        return self._calls.read(read)
 
     # Invoices and payments
 
@@ -405,6 +429,10 @@ class SandboxProvider(
     def _require_planned_ends(self) -> None:
         if not self.features.cancels_at_period_end:
             raise UnsupportedOperation(f"{self.provider_name} ends subscriptions only at once")
+
+
+def _is(record: Record, reference: str) -> bool:
+    return bool(record.body["reference"] == reference)
 
 
 def _allowed(

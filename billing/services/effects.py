@@ -1,0 +1,169 @@
+"""What became of a write whose answer was lost, read at the provider. Nothing is sent again here.
+
+One function per verb: it reads the object, records it through `sync`, puts the remote id on the
+operation, and tells whether the effect is there.
+"""
+
+from collections.abc import Callable, Mapping
+
+from billing.enums import InvoiceStatus, PaymentState, SubscriptionStatus
+from billing.errors import OutcomeUnknown, ProviderObjectMissing
+from billing.models import Customer, Invoice, Operation, PaymentMethod, Price, Subscription
+from billing.providers.base import (
+    FindsByReference,
+    ReadsCustomers,
+    ReadsInvoices,
+    ReadsPaymentMethods,
+    ReadsPlans,
+    ReadsSubscriptions,
+)
+from billing.providers.types import SubscriptionData
+from billing.registry import providers
+from billing.services import sync
+
+_ENDED = (SubscriptionStatus.CANCELED, SubscriptionStatus.INCOMPLETE_EXPIRED)
+
+
+def observe(operation: Operation) -> bool:
+    """Whether the effect of `operation` is there; what was read is recorded.
+
+    Raises UnsupportedOperation where the provider cannot be asked, OutcomeUnknown while it is still
+    at work, and what it raises when it is away.
+    """
+    return _OBSERVERS[operation.verb](operation)
+
+
+def _customer_is_made(operation: Operation) -> bool:
+    customer = Customer.objects.get(pk=operation.subject_id)
+    if not customer.provider_customer_id:
+        finder = providers.get(operation.provider, FindsByReference)
+        data = finder.find_customer(str(customer.pk))
+        if data is None:
+            return False
+        customer = sync.upsert_customer(operation.provider, data)
+    operation.remote_id = customer.provider_customer_id or ""
+    return True
+
+
+def _subscription_is_made(operation: Operation) -> bool:
+    subscription = Subscription.objects.select_related("customer").get(pk=operation.subject_id)
+    if not subscription.provider_subscription_id:
+        finder = providers.get(operation.provider, FindsByReference)
+        data = finder.find_subscription(subscription.customer.ref, str(subscription.pk))
+        if data is None:
+            return False
+        subscription = sync.upsert_subscription(operation.provider, data)
+    operation.remote_id = subscription.provider_subscription_id or ""
+    return True
+
+
+def _price_is_published(operation: Operation) -> bool:
+    listed = providers.get(operation.provider, ReadsPlans).list_plans()
+    data = next((each for each in listed if each.reference == str(operation.subject_id)), None)
+    if data is None:
+        return False
+    price = Price.objects.get(pk=operation.subject_id)
+    operation.remote_id = sync.upsert_provider_price(
+        operation.provider, price, data
+    ).provider_price_id
+    return True
+
+
+def _subscription_is_canceled(operation: Operation) -> bool:
+    return _read_subscription(operation).status in _ENDED
+
+
+def _subscription_ends_with_its_period(operation: Operation) -> bool:
+    data = _read_subscription(operation)
+    return data.cancel_at_period_end or data.status in _ENDED
+
+
+def _subscription_is_resumed(operation: Operation) -> bool:
+    data = _read_subscription(operation)
+    return not data.cancel_at_period_end and data.status not in _ENDED
+
+
+def _subscription_is_changed(operation: Operation) -> bool:
+    """Whether it has all that was asked for; what is None was not asked for."""
+    data = _read_subscription(operation)
+    wanted = {name: value for name, value in operation.request.items() if value is not None}
+    return all(getattr(data, name) == value for name, value in wanted.items())
+
+
+def _read_subscription(operation: Operation) -> SubscriptionData:
+    subscription = Subscription.objects.select_related("customer").get(pk=operation.subject_id)
+    reader = providers.get(operation.provider, ReadsSubscriptions)
+    data = reader.get_subscription(subscription.ref)
+    sync.upsert_subscription(operation.provider, data)
+    operation.remote_id = data.id
+    return data
+
+
+def _method_is_added(operation: Operation) -> bool:
+    """Whether the customer has a method that came with no other write and was not there before."""
+    customer = Customer.objects.get(pk=operation.subject_id)
+    listed = providers.get(operation.provider, ReadsPaymentMethods).list_payment_methods(
+        customer.ref
+    )
+    before = PaymentMethod.objects.filter(customer=customer, created_at__lt=operation.created_at)
+    others = Operation.objects.filter(verb=operation.verb, subject_id=customer.pk).exclude(
+        pk=operation.pk
+    )
+    explained = {
+        *before.values_list("provider_payment_method_id", flat=True),
+        *others.values_list("remote_id", flat=True),
+    }
+    new = [data for data in listed if data.id not in explained]
+    for data in new:
+        sync.upsert_payment_method(operation.provider, data)
+    if new:
+        operation.remote_id = new[-1].id  # the oldest: operations are settled in their order
+    return bool(new)
+
+
+def _method_is_removed(operation: Operation) -> bool:
+    method = PaymentMethod.objects.select_related("customer").get(pk=operation.subject_id)
+    reader = providers.get(operation.provider, ReadsPaymentMethods)
+    operation.remote_id = method.provider_payment_method_id
+    try:
+        data = reader.get_payment_method(method.ref)
+    except ProviderObjectMissing:
+        PaymentMethod.objects.filter(pk=method.pk).update(is_active=False)
+        return True
+    sync.upsert_payment_method(operation.provider, data)
+    return not data.is_active
+
+
+def _method_is_default(operation: Operation) -> bool:
+    method = PaymentMethod.objects.select_related("customer").get(pk=operation.subject_id)
+    reader = providers.get(operation.provider, ReadsCustomers)
+    data = reader.get_customer(method.customer.ref)
+    sync.upsert_customer(operation.provider, data)
+    operation.remote_id = method.provider_payment_method_id
+    return data.default_payment_method_id == method.provider_payment_method_id
+
+
+def _invoice_is_paid(operation: Operation) -> bool:
+    """An open invoice whose payment is under way is neither paid nor free to be paid again."""
+    invoice = Invoice.objects.select_related("customer").get(pk=operation.subject_id)
+    data = providers.get(operation.provider, ReadsInvoices).get_invoice(invoice.ref)
+    sync.upsert_invoice(operation.provider, data)
+    operation.remote_id = data.id
+    if data.status == InvoiceStatus.OPEN and data.payment_state == PaymentState.PROCESSING:
+        raise OutcomeUnknown("the payment is still under way", provider=operation.provider)
+    return data.status == InvoiceStatus.PAID
+
+
+_OBSERVERS: Mapping[str, Callable[[Operation], bool]] = {
+    "customer.create": _customer_is_made,
+    "subscription.create": _subscription_is_made,
+    "subscription.change": _subscription_is_changed,
+    "subscription.cancel": _subscription_is_canceled,
+    "subscription.cancel_at_period_end": _subscription_ends_with_its_period,
+    "subscription.resume": _subscription_is_resumed,
+    "payment_method.add": _method_is_added,
+    "payment_method.remove": _method_is_removed,
+    "payment_method.set_default": _method_is_default,
+    "invoice.pay": _invoice_is_paid,
+    "price.publish": _price_is_published,
+}
