@@ -1,13 +1,20 @@
-"""The doors to attack: a real Stripe, and a sandbox in the place of each provider."""
+"""The doors to attack: a real Stripe, and a sandbox in the place of each provider. And the API's
+callers, with an organization that has something of everything."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import responses
+from django.contrib.auth import get_user_model
 from django.test import Client
+from rest_framework.authtoken.models import Token
+from rest_framework.test import APIClient
 
+from billing.models import Invoice, Organization, PaymentMethod, Subscription
 from billing.registry import providers
+from billing.services import subscriptions
+from billing.tests.attacks.operations import Ours
 from billing.tests.integration.harness import STRIPE_KEY, STRIPE_SECRET
 from billing.tests.integration.hostile import Door, Headers, sandbox_door, stripe_door
 from billing.tests.integration.stripe_api import StripeApi
@@ -56,3 +63,53 @@ def post(door: Door, body: bytes, headers: Headers | None = None, **extra: Any) 
     return Client(enforce_csrf_checks=True).generic(
         "POST", door.path, body, headers=given, **({"content_type": "application/json"} | extra)
     )
+
+
+@pytest.fixture
+def subscription(organization_mx: Organization, published: Any, deliver: Any) -> Subscription:
+    """A running subscription with its card and its invoice."""
+    made = subscriptions.create(
+        organization_mx, plan=published["startup"], interval="monthly", token="tok_visa"
+    )
+    deliver(made.provider)
+    assert Invoice.objects.exists()
+    return made
+
+
+@pytest.fixture
+def ours(subscription: Subscription) -> Ours:
+    ids = {
+        "subscriptions": subscription.pk,
+        "payment-methods": PaymentMethod.objects.get().pk,
+        "invoices": Invoice.objects.get().pk,
+    }
+    named = {name: str(pk) for name, pk in ids.items()}
+    return Ours(ids=named, organization=str(subscription.organization_id))
+
+
+@pytest.fixture
+def client_for(
+    organization_mx: Organization, organization_de: Organization, member_of: Callable[..., Any]
+) -> Callable[[str], APIClient]:
+    """Return make(actor) -> client of one of ACTORS, by token: sessions drop inactive users."""
+
+    def make(actor: str) -> APIClient:
+        client = APIClient(raise_request_exception=False)
+        if actor == "anonymous":
+            return client
+        users = get_user_model().objects
+        if actor == "without organization":
+            user = users.create_user(username="nobody")
+        elif actor == "staff":
+            user = users.create_superuser(username="staff")
+        elif actor == "foreign":
+            user = member_of(organization_de, "owner")
+        else:
+            user = member_of(organization_mx, "owner" if actor == "inactive" else actor)
+        if actor == "inactive":
+            users.filter(pk=user.pk).update(is_active=False)
+        token = Token.objects.create(user=user)
+        client.credentials(HTTP_AUTHORIZATION=f"Token {token.key}")
+        return client
+
+    return make
