@@ -7,7 +7,9 @@ from celery import current_app, shared_task
 
 from billing import tasks
 from billing.logs import request_id
+from billing.models import WebhookEvent
 from billing.queue import REQUEST_ID_HEADER
+from billing.tests.services import sandbox_objects as objects
 
 
 @pytest.fixture
@@ -66,3 +68,18 @@ class TestRequestId:
     def test_what_beat_scheduled_logs_under_the_tasks_own(self, look: Any) -> None:
         result = look.apply()
         assert result.get() == result.id
+
+
+class TestSweep:
+    @pytest.mark.django_db(transaction=True)
+    def test_it_finds_what_nobody_woke(self, sandbox: Any, settings: Any) -> None:
+        """A wake-up may be lost: what beat has done every some seconds must find the event."""
+        objects.make_price()
+        objects.make_customer("001")
+        objects.deliver("evt_1", "subscription.updated", objects.subscription("001"))
+        pace = settings.BILLING_SWEEP_SECONDS
+        assert pace <= 15
+        for entry in settings.CELERY_BEAT_SCHEDULE.values():
+            if entry["schedule"] == pace:
+                current_app.tasks[entry["task"]].apply(throw=True)
+        assert WebhookEvent.objects.get().state == "processed"

@@ -2,12 +2,15 @@
 
 import threading
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.utils import timezone
+from rest_framework.response import Response
 
+from billing.api import idempotency
 from billing.models import IdempotencyKey, Operation, PaymentMethod, Subscription
 from billing.providers.base import Simulates
 from billing.registry import providers
@@ -107,6 +110,17 @@ class TestLease:
         assert (again.status_code, again.json()["id"]) == (201, first.json()["id"])
         assert Subscription.objects.count() == 1
         assert IdempotencyKey.objects.get().status == "done"
+
+    def test_a_run_that_was_taken_over_keeps_no_answer(self, organization_mx: Any) -> None:
+        """It outlived its lease: the answer of who runs now is the one to be replayed."""
+        reserve = partial(idempotency._reserve, organization_mx, "key-1", "fingerprint")
+        late: Any = reserve()
+        IdempotencyKey.objects.update(locked_until=timezone.now() - timedelta(seconds=1))
+        current: Any = reserve()
+        idempotency._settle(late, Response({"id": "late"}))
+        assert IdempotencyKey.objects.get().status == "running"
+        idempotency._settle(current, Response({"id": "current"}))
+        assert IdempotencyKey.objects.get().response_body == '{"id":"current"}'
 
     def test_a_lost_answer_is_asked_for_again_with_the_same_key(
         self, stranger: Any, published: Any

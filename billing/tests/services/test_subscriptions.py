@@ -1,5 +1,8 @@
 """Selling, changing, ending."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from billing.enums import OperationOutcome, SubscriptionStatus
@@ -17,6 +20,7 @@ from billing.models import (
     Customer,
     Invoice,
     Operation,
+    Organization,
     Payment,
     StateChange,
     Subscription,
@@ -24,7 +28,7 @@ from billing.models import (
 )
 from billing.providers.base import Simulates
 from billing.registry import providers
-from billing.services import payment_methods, subscriptions
+from billing.services import customers, payment_methods, subscriptions
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -200,3 +204,53 @@ class TestChange:
         subscription = subscribe(organization_de, published["startup"])
         changed = subscriptions.change(subscription, metadata={"seat": "12"})
         assert changed.metadata == {"seat": "12"}
+
+
+class TestKeys:
+    """What the provider was asked under, read in the sandbox's own file."""
+
+    def test_a_creation_is_repeated_under_its_key(self, sandbox, organization_de, published):
+        method = payment_methods.add(organization_de, token="tok_visa")
+        asked = {"token": "", "payment_method": method, "request_key": "k1"}
+        _repeat_a_lost(lambda: subscribe(organization_de, published["startup"], **asked))
+        assert _keys_at_provider(sandbox) == _keys_of_ours()
+        made = _at_provider(sandbox, "SELECT count(*) FROM objects WHERE kind = 'subscription'")
+        assert made == [(1,)]
+
+    def test_a_change_is_repeated_under_its_key(self, sandbox, organization_de, published):
+        running = subscribe(organization_de, published["startup"])
+        changes = {"plan": published["business"], "request_key": "k1"}
+        _repeat_a_lost(lambda: subscriptions.change(running, **changes))
+        assert _keys_at_provider(sandbox) == _keys_of_ours()
+
+    def test_a_method_is_added_made_default_and_removed_under_theirs(
+        self, sandbox, organization_de, published
+    ):
+        asked = {"token": "tok_visa", "request_key": "k1"}
+        method = _repeat_a_lost(lambda: payment_methods.add(organization_de, **asked))
+        _repeat_a_lost(lambda: payment_methods.set_default(method, request_key="k2"))
+        _repeat_a_lost(lambda: payment_methods.remove(method, request_key="k3"))
+        assert _keys_at_provider(sandbox) == _keys_of_ours()
+
+
+def _repeat_a_lost(call):
+    """Lose the answer to `call`, and repeat it."""
+    customers.ensure(Organization.objects.get(), "stripe")
+    providers.get("stripe", Simulates).set_faults(timeout_after_success=1)
+    with pytest.raises(OutcomeUnknown):
+        call()
+    return call()
+
+
+def _keys_of_ours():
+    return sorted(Operation.objects.filter(provider="stripe").values_list("key", flat=True))
+
+
+def _keys_at_provider(sandbox):
+    rows = _at_provider(sandbox, "SELECT key FROM keys WHERE namespace = 'stripe' ORDER BY key")
+    return [key for (key,) in rows]
+
+
+def _at_provider(sandbox, query):
+    with closing(sqlite3.connect(sandbox)) as connection:
+        return connection.execute(query).fetchall()
