@@ -1,7 +1,7 @@
 # Every target is a command of dev.py; `python3 dev.py` does the same without make.
 PYTHON ?= python3
 
-.PHONY: help run test check lint soak bench setup
+.PHONY: help run test check lint soak planted bench setup
 
 help:
 	@echo "make run     start Cobro on http://127.0.0.1:8000 (PORT moves it)"
@@ -9,10 +9,11 @@ help:
 	@echo "make check   lint, then test"
 	@echo "make lint    format, style, types, import contracts, migrations, packages, API description"
 	@echo "make soak    attack, kill and time the whole, up to 25 minutes (BLOCKS=\"crashes races\")"
+	@echo "make planted take safeguards away one by one; a test must notice each"
 	@echo "make bench   measure speed as ratios to the barest code, up to 20 minutes (QUICK=1: two)"
 	@echo "make setup   make .venv with everything for development"
 
-run test check lint setup:
+run test check lint planted setup:
 	@$(PYTHON) dev.py $@
 
 soak:

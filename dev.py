@@ -360,6 +360,11 @@ def soak(arguments: list[str]) -> int:
     return _on_own_servers("billing.tests.soak", arguments)
 
 
+def planted(arguments: list[str]) -> int:
+    """take safeguards away, one by one in a copy, and ask that named tests turn red"""
+    return _on_own_servers("billing.tests.soak.planted", arguments)
+
+
 def bench(arguments: list[str]) -> int:
     """measure speed as ratios to the barest code, on servers of its own; --quick takes minutes"""
     return _on_own_servers("project.bench", arguments)
@@ -406,6 +411,7 @@ COMMANDS = {
     "check": check,
     "lint": lint,
     "soak": soak,
+    "planted": planted,
     "bench": bench,
     "setup": setup_all,
 }
@@ -444,7 +450,7 @@ def main(arguments: list[str]) -> int:
     if not arguments or arguments[0] not in COMMANDS:
         print("Usage: python3 dev.py COMMAND\n")
         for name, command in COMMANDS.items():
-            print(f"  {name:<6} {command.__doc__}")
+            print(f"  {name:<7} {command.__doc__}")
         return 2
     # A shell starts background jobs with SIGINT ignored; whoever sends it to us means it.
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,0 +1,398 @@
+"""The faults that `planted` plants: each takes one safeguard away, and names who must notice."""
+
+from dataclasses import dataclass
+
+_SERVICES = "billing/tests/services"
+_ATTACKS = "billing/tests/attacks"
+_API = "billing/tests/api"
+_STRIPE = "billing/tests/providers/stripe/test_signatures.py::TestVerify"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edit:
+    """`text` stands exactly once in `file` and becomes `replacement`."""
+
+    file: str
+    text: str
+    replacement: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """`tests` are ids of pytest without parameters; each must fail."""
+
+    name: str
+    edits: tuple[Edit, ...]
+    tests: tuple[str, ...]
+    needs_servers: bool = False
+
+
+def fault(
+    name: str, file: str, text: str, replacement: str, *tests: str, needs_servers: bool = False
+) -> Fault:
+    """A fault of one edit."""
+    edit = Edit(file=file, text=text, replacement=replacement)
+    return Fault(name=name, edits=(edit,), tests=tests, needs_servers=needs_servers)
+
+
+_EVENT_ONCE = Fault(
+    name="events: no unique constraint",
+    edits=(
+        Edit(
+            file="billing/models/webhooks.py",
+            text="""        constraints = [
+            models.UniqueConstraint(
+                fields=["provider", "mode", "provider_event_id"], name="billing_event_once"
+            )
+        ]
+""",
+            replacement="        constraints = []\n",
+        ),
+        Edit(
+            file="billing/migrations/0001_initial.py",
+            text="[models.UniqueConstraint(fields=('provider', 'mode', 'provider_event_id'), "
+            "name='billing_event_once')]",
+            replacement="[]",
+        ),
+    ),
+    tests=(
+        f"{_SERVICES}/test_concurrency.py::TestTheSameEventFiftyTimesAtOnce"
+        "::test_makes_one_row_and_has_one_effect",
+        f"{_SERVICES}/test_prune.py::test_the_id_stays_and_keeps_the_event_from_coming_twice",
+    ),
+)
+_EVENT_PER_PROVIDER = Fault(
+    name="events: unique by id alone",
+    edits=(
+        Edit(
+            file="billing/models/webhooks.py",
+            text='fields=["provider", "mode", "provider_event_id"]',
+            replacement='fields=["provider_event_id"]',
+        ),
+        Edit(
+            file="billing/migrations/0001_initial.py",
+            text="fields=('provider', 'mode', 'provider_event_id')",
+            replacement="fields=('provider_event_id',)",
+        ),
+    ),
+    tests=(f"{_ATTACKS}/test_ids.py::test_the_same_id_at_every_provider_is_an_event_each",),
+)
+
+_QUEUE = (
+    fault(
+        "queue: results written without the claim id",
+        "billing/services/leases.py",
+        """        pk__in=[row.pk for row in rows], claim_id=claim_id
+    ).update(claimed_until=None""",
+        """        pk__in=[row.pk for row in rows]
+    ).update(claimed_until=None""",
+        f"{_SERVICES}/test_leases.py::test_one_lease_lost_rolls_all_back",
+        f"{_SERVICES}/test_concurrency.py::TestLeases"
+        "::test_a_worker_that_outlives_its_lease_cannot_write",
+    ),
+    fault(
+        "queue: a lost lease goes unseen",
+        "billing/services/leases.py",
+        "    if written != len(rows):\n",
+        "    if written > len(rows):\n",
+        f"{_SERVICES}/test_leases.py::test_one_lease_lost_rolls_all_back",
+    ),
+    fault(
+        "queue: leases never run out",
+        "billing/services/leases.py",
+        "free = Q(claimed_until=None) | Q(claimed_until__lt=now)",
+        "free = Q(claimed_until=None)",
+        f"{_SERVICES}/test_leases.py::test_a_lease_that_ran_out_is_free",
+        f"{_SERVICES}/test_concurrency.py::TestLeases::test_one_that_ran_out_is_taken_over",
+    ),
+    fault(
+        "queue: no sweep",
+        "project/settings.py",
+        """    "drain-webhook-events": {
+        "task": "billing.drain_webhook_events",
+        "schedule": BILLING_SWEEP_SECONDS,
+        "options": {"expires": BILLING_SWEEP_SECONDS},
+    },
+""",
+        "",
+        "billing/tests/test_tasks.py::TestSweep::test_it_finds_what_nobody_woke",
+    ),
+    fault(
+        "queue: the sweep leaves what nobody woke",
+        "billing/services/webhooks/drain.py",
+        "WebhookEvent.objects.filter(state__in=DUE_STATES)",
+        "WebhookEvent.objects.filter(state__in=DUE_STATES, attempts__gt=0)",
+        "billing/tests/test_tasks.py::TestSweep::test_it_finds_what_nobody_woke",
+    ),
+    fault(
+        "queue: poison never dies",
+        "billing/services/webhooks/drain.py",
+        "is_dead = attempts >= conf.max_attempts",
+        "is_dead = False",
+        f"{_SERVICES}/test_drain.py::TestPoison"
+        "::test_is_dead_after_exactly_eight_tries_and_can_be_replayed",
+    ),
+    fault(
+        "queue: what failed is not tried again",
+        "billing/services/webhooks/drain.py",
+        "WebhookEvent.objects.filter(state__in=DUE_STATES)",
+        "WebhookEvent.objects.filter(state__in=DUE_STATES).exclude(state=WebhookState.FAILED)",
+        f"{_SERVICES}/test_drain.py::TestPoison"
+        "::test_is_dead_after_exactly_eight_tries_and_can_be_replayed",
+    ),
+)
+_SYNC = (
+    fault(
+        "sync: an answer with an older stamp is dropped",
+        "billing/services/sync/upsert.py",
+        "if result.verdict in (Verdict.UNDECIDED, Verdict.SUPERSEDED):",
+        "if result.verdict == Verdict.UNDECIDED:",
+        f"{_SERVICES}/test_projection.py::TestAnswers"
+        "::test_one_with_an_older_stamp_is_confirmed_not_lost",
+    ),
+    fault(
+        "sync: no stamp rule",
+        "billing/services/sync/projection.py",
+        """    if stamp < version:
+        return Verdict.SUPERSEDED
+""",
+        """    if stamp < version:
+        return Verdict.APPLIED
+""",
+        "billing/tests/services/test_projection.py::TestDecide::test_of_a_subscription",
+        "billing/tests/services/test_orders.py::test_every_order_ends_in_the_same_state",
+    ),
+    fault(
+        "sync: the stamp is not kept",
+        "billing/services/sync/projection.py",
+        "row.provider_version = max(stamp for stamp in stamps if stamp)",
+        "row.provider_version = row.provider_version",
+        "billing/tests/services/test_orders.py::test_every_order_ends_in_the_same_state",
+    ),
+    fault(
+        "sync: no rank of final states",
+        "billing/services/sync/projection.py",
+        "    if (old in kind.terminal) != (new in kind.terminal):\n",
+        "    if False:\n",
+        "billing/tests/services/test_projection.py::TestDecide::test_of_a_subscription",
+    ),
+    fault(
+        "sync: what ended revives",
+        "billing/services/sync/projection.py",
+        "    if old_status in kind.terminal and new_status != old_status:\n",
+        "    if False:\n",
+        f"{_SERVICES}/test_drain.py::TestStates::test_a_canceled_one_never_revives",
+    ),
+    fault(
+        "sync: no compare-and-set after a fetch",
+        "billing/services/sync/projection.py",
+        "    if snapshot.is_fetched and snapshot.seen_seq != (NO_ROW if is_new else row.sync_seq):",
+        "    if False:",
+        f"{_SERVICES}/test_projection.py::TestCompareAndSet"
+        "::test_a_row_that_moved_since_the_look_is_fetched_again",
+    ),
+    fault(
+        "sync: no row lock",
+        "billing/services/sync/kinds/base.py",
+        'filter(condition).select_for_update(no_key=True).order_by("pk")',
+        'filter(condition).order_by("pk")',
+        f"{_SERVICES}/test_concurrency.py::TestTwoWorkers"
+        "::test_two_answers_about_one_reserved_row_both_find_it",
+        needs_servers=True,
+    ),
+)
+_MONEY = (
+    fault(
+        "keys: a creation is repeated under another",
+        "billing/services/subscriptions.py",
+        "_request(subscription), idempotency_key=operation.key",
+        "_request(subscription), idempotency_key=operation.key + str(clock.now())",
+        f"{_SERVICES}/test_subscriptions.py::TestKeys::test_a_creation_is_repeated_under_its_key",
+    ),
+    fault(
+        "keys: a change is repeated under another",
+        "billing/services/subscriptions.py",
+        "call(idempotency_key=operation.key)",
+        "call(idempotency_key=operation.key + str(clock.now()))",
+        f"{_SERVICES}/test_subscriptions.py::TestKeys::test_a_change_is_repeated_under_its_key",
+    ),
+    fault(
+        "keys: a request is not known again",
+        "billing/services/operations.py",
+        "    if not request_key:\n        return None\n",
+        "    return None\n",
+        f"{_SERVICES}/test_subscriptions.py::TestCreate"
+        "::test_a_lost_answer_is_unknown_and_the_same_key_finds_it",
+    ),
+    fault(
+        "keys: a lost answer counts as failed",
+        "billing/services/operations.py",
+        "settle(operation, OperationOutcome.UNKNOWN, error=exc)\n        raise\n",
+        "settle(operation, OperationOutcome.FAILED, error=exc)\n        raise\n",
+        f"{_SERVICES}/test_subscriptions.py::TestCreate"
+        "::test_a_lost_answer_is_unknown_and_the_same_key_finds_it",
+    ),
+    fault(
+        "keys: our API forgets them",
+        "billing/api/idempotency.py",
+        "        if row.status == IdempotencyStatus.DONE:\n            return row\n",
+        "",
+        f"{_API}/test_idempotency.py::TestReplay::test_the_same_request_gets_the_same_answer",
+    ),
+    fault(
+        "keys: who lost the lease keeps its answer",
+        "billing/api/idempotency.py",
+        "pk=lease.pk, status=IdempotencyStatus.RUNNING, locked_until=lease.until",
+        "pk=lease.pk",
+        f"{_API}/test_idempotency.py::TestLease::test_a_run_that_was_taken_over_keeps_no_answer",
+    ),
+    fault(
+        "providers: called inside a transaction",
+        "billing/registry.py",
+        "    _ensure_no_transaction(name)\n",
+        "",
+        "billing/tests/test_registry.py::test_no_call_to_a_provider_inside_a_transaction",
+    ),
+)
+_DOORS = (
+    fault(
+        "webhooks: nothing is verified",
+        "billing/services/webhooks/intake.py",
+        "        provider.verify_webhook_signature(body, headers)\n",
+        "",
+        f"{_ATTACKS}/test_signatures.py::test_a_forgery_leaves_nothing",
+        f"{_SERVICES}/test_intake.py::test_what_was_not_signed_so_leaves_no_row",
+    ),
+    fault(
+        "signatures of Stripe: any passes",
+        "billing/providers/stripe/signatures.py",
+        "if not any(matches) or abs(",
+        "if abs(",
+        f"{_STRIPE}::test_a_changed_body_is_refused",
+        f"{_ATTACKS}/test_signatures.py::test_a_forgery_leaves_nothing",
+    ),
+    fault(
+        "signatures of Stripe: at any time",
+        "billing/providers/stripe/signatures.py",
+        " or abs(time.time() - int(stamp)) > TOLERANCE_SECONDS",
+        "",
+        f"{_STRIPE}::test_outside_the_window_is_refused",
+        f"{_ATTACKS}/test_signatures.py::test_five_minutes_either_way",
+    ),
+    fault(
+        "signatures of Stripe: from the future",
+        "billing/providers/stripe/signatures.py",
+        "abs(time.time() - int(stamp))",
+        "time.time() - int(stamp)",
+        f"{_STRIPE}::test_outside_the_window_is_refused",
+        f"{_ATTACKS}/test_signatures.py::test_five_minutes_either_way",
+    ),
+    fault(
+        "signatures of the sandbox: any passes",
+        "billing/providers/sandbox/signatures.py",
+        '    raise InvalidSignature("no configured secret signed this delivery")\n',
+        "",
+        f"{_ATTACKS}/test_signatures.py::test_a_forgery_leaves_nothing",
+        "billing/tests/providers/sandbox/test_deliveries.py::test_the_secret_rotates",
+    ),
+    fault(
+        "metrics: for everybody",
+        "billing/health.py",
+        'if not constant_time_compare(request.headers.get("Authorization", ""), expected):',
+        "if False:",
+        "billing/tests/test_health.py::TestScrape::test_is_for_nobody_without_the_token",
+        f"{_ATTACKS}/test_urls.py::test_a_stranger_enters_where_the_list_says_and_nowhere_else",
+    ),
+    fault(
+        "cards: no check digit",
+        "billing/cards.py",
+        """    if (running[last] - running[first]) % 10:
+        return False
+""",
+        "",
+        "billing/tests/test_cards.py::test_harmless",
+    ),
+    fault(
+        "cards: stored as they come",
+        "billing/services/webhooks/intake.py",
+        "body=mask_json(body.decode())",
+        "body=body.decode()",
+        f"{_SERVICES}/test_intake.py::test_a_card_number_is_masked_before_it_is_stored",
+    ),
+    fault(
+        "cards: the API takes them",
+        "billing/api/middleware.py",
+        "        return CardNumberRefused()\n",
+        "        return None\n",
+        f"{_API}/test_card_numbers.py::test_refused_and_found_nowhere",
+    ),
+)
+_TENANCY = (
+    fault(
+        "tenancy: rows of everybody",
+        "billing/api/viewsets/base.py",
+        "self.rows().for_organization(self.tenant.organization)",
+        "self.rows().in_mode()",
+        f"{_API}/test_access.py::test_foreign_and_unknown_ids_answer_alike",
+        f"{_API}/test_access.py::test_foreign_rows_are_in_no_list",
+        f"{_ATTACKS}/test_tenancy.py::test_each_answer_is_the_one_in_the_table",
+        f"{_ATTACKS}/test_tenancy.py::test_foreign_and_unknown_ids_answer_alike",
+    ),
+    fault(
+        "tenancy: the path may name any organization's object",
+        "billing/api/viewsets/base.py",
+        '.filter(pk=self.kwargs["id"], organization__in=organizations)',
+        '.filter(pk=self.kwargs["id"])',
+        f"{_ATTACKS}/test_tenancy.py"
+        "::test_who_has_several_organizations_reaches_no_other_by_an_objects_id",
+    ),
+    fault(
+        "tenancy: anybody's payment method",
+        "billing/api/serializers/subscriptions.py",
+        """PaymentMethod.objects.for_organization(self.context["organization"])
+            .attached()""",
+        "PaymentMethod.objects.attached()",
+        f"{_API}/test_resources.py::TestSubscribing::test_a_foreign_method_does_not_exist",
+    ),
+    fault(
+        "tenancy: members write",
+        "billing/api/permissions.py",
+        "return request.method in SAFE_METHODS or target.tenant.may_write",
+        "return True",
+        f"{_API}/test_access.py::test_each_path_and_verb_answers_each_caller",
+        f"{_ATTACKS}/test_tenancy.py::test_each_answer_is_the_one_in_the_table",
+    ),
+    fault(
+        "API: unknown fields are passed over",
+        "billing/api/serializers/base.py",
+        "            self._refuse_unknown(data)\n",
+        "            pass\n",
+        f"{_ATTACKS}/test_mass_assignment.py::test_no_field_that_is_not_the_clients",
+    ),
+    fault(
+        "API: sessions without CSRF token",
+        "billing/api/viewsets/base.py",
+        "    metadata_class = None\n",
+        """    metadata_class = None
+
+    def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        request._dont_enforce_csrf_checks = True
+        return super().initialize_request(request, *args, **kwargs)
+""",
+        f"{_ATTACKS}/test_mass_assignment.py::test_no_session_writes_without_its_csrf_token",
+        f"{_API}/test_access.py::test_a_session_needs_its_csrf_token",
+    ),
+    fault(
+        "throttle: looks, then counts",
+        "billing/api/throttling.py",
+        "    if not limiter.hit(item, *names):\n",
+        """    is_free = limiter.test(item, *names)
+    time.sleep(0.02)
+    limiter.hit(item, *names)
+    if not is_free:
+""",
+        f"{_ATTACKS}/test_throttles.py::test_fifty_at_once_at_a_real_server",
+        needs_servers=True,
+    ),
+)
+FAULTS = (_EVENT_ONCE, _EVENT_PER_PROVIDER, *_QUEUE, *_SYNC, *_MONEY, *_DOORS, *_TENANCY)
