@@ -1,7 +1,7 @@
 # Every target is a command of dev.py; `python3 dev.py` does the same without make.
 PYTHON ?= python3
 
-.PHONY: help run test check lint soak planted bench setup
+.PHONY: help run test check lint soak planted bench mutants setup
 
 help:
 	@echo "make run     start Cobro on http://127.0.0.1:8000 (PORT moves it)"
@@ -11,6 +11,7 @@ help:
 	@echo "make soak    attack, kill and time the whole, up to 25 minutes (BLOCKS=\"crashes races\")"
 	@echo "make planted take safeguards away one by one; a test must notice each"
 	@echo "make bench   measure speed as ratios to the barest code, up to 20 minutes (QUICK=1: two)"
+	@echo "make mutants change the code that decides about money: does a test notice? (MODULES=\"money sync\")"
 	@echo "make setup   make .venv with everything for development"
 
 run test check lint planted setup:
@@ -21,3 +22,6 @@ soak:
 
 bench:
 	@$(PYTHON) dev.py bench $(if $(QUICK),--quick) $(PARTS)
+
+mutants:
+	@$(PYTHON) dev.py mutants $(MODULES)

@@ -31,6 +31,7 @@ OLDEST = (3, 11)
 UV = "uv==0.13.9"
 RUNTIME = ["requirements.txt"]
 DEVELOPMENT = ["requirements.txt", "requirements-dev.txt"]
+MUTANTS = [*DEVELOPMENT, "requirements-mutants.txt"]
 STOP_SECONDS = 7.0
 PULSE_SECONDS = 0.2
 PARALLEL_TESTS = "2"
@@ -370,11 +371,21 @@ def bench(arguments: list[str]) -> int:
     return _on_own_servers("project.bench", arguments)
 
 
+def mutants(arguments: list[str]) -> int:
+    """change the code that decides about money and see whether a test notices; names choose"""
+    setup(MUTANTS)
+    return _in_own_session("project.mutants", arguments)
+
+
 def _on_own_servers(module: str, arguments: list[str]) -> int:
     setup(DEVELOPMENT)
+    return _in_own_session(module, arguments)
+
+
+def _in_own_session(module: str, arguments: list[str]) -> int:
     command = [PYTHON, "-m", module, *arguments]
     with tempfile.TemporaryDirectory(prefix="cobro-") as folder:
-        # In a session of its own, so that a Ctrl-C reaches it once and it can end its servers.
+        # In a session of its own, so that a Ctrl-C reaches it once and it can end its processes.
         process = subprocess.Popen(
             command, cwd=ROOT, env=embedded_environment(folder), start_new_session=True
         )
@@ -413,6 +424,7 @@ COMMANDS = {
     "soak": soak,
     "planted": planted,
     "bench": bench,
+    "mutants": mutants,
     "setup": setup_all,
 }
 _printing = threading.Lock()
