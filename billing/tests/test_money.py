@@ -19,6 +19,17 @@ def test_the_exponent_is_the_standard_s(currency: str, digits: int) -> None:
     assert exponent(currency) == digits
 
 
+def test_every_other_exponent_is_the_standard_s_too() -> None:
+    digits = {
+        0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+        3: "BHD IQD JOD KWD LYD OMR TND",
+        4: "CLF UYW",
+        2: "MXN USD EUR GBP BRL PKR ALL",
+    }
+    found = {code: exponent(code) for codes in digits.values() for code in codes.split()}
+    assert found == {code: each for each, codes in digits.items() for code in codes.split()}
+
+
 @pytest.mark.parametrize("code", ["", "usd", "US", "USDX", "U1D", "ÜSD"])
 def test_a_code_is_three_capital_letters(code: str) -> None:
     with pytest.raises(ValueError, match="ISO 4217"):
@@ -41,15 +52,15 @@ def test_what_does_not_fit_the_currency_is_refused(amount: str, currency: str) -
         Money.from_decimal(Decimal(amount), currency)
 
 
-@pytest.mark.parametrize("amount", [29.99, "29.99", 29])
-def test_only_a_decimal_is_read(amount: Any) -> None:
-    with pytest.raises(TypeError):
+@pytest.mark.parametrize(("amount", "kind"), [(29.99, "float"), ("29.99", "str"), (29, "int")])
+def test_only_a_decimal_is_read(amount: Any, kind: str) -> None:
+    with pytest.raises(TypeError, match=f"takes a Decimal, not {kind}"):
         Money.from_decimal(amount, "USD")
 
 
 @pytest.mark.parametrize("minor", [29.99, 29.0, True, Decimal(29), "29"])
 def test_minor_units_are_whole_numbers(minor: Any) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=f"integer minor units, not {type(minor).__name__}"):
         Money(minor, "USD")
 
 
