@@ -122,7 +122,7 @@ def method_columns(data: Any, relatives: Relatives) -> dict[str, Any]:
     }
 
 
-def owner_columns(data: Any, row: Any, relatives: Relatives) -> dict[str, Any]:
+def owner_columns(data: Any, relatives: Relatives) -> dict[str, Any]:
     owner = relatives.customers.get(data.customer_id)
     return {"organization_id": owner.organization_id, "customer_id": owner.pk} if owner else {}
 

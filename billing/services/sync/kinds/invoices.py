@@ -96,7 +96,7 @@ class InvoiceKind(Kind):
         if data.payment_id is not None:
             values["payment_intent_id"] = data.payment_id
         values |= method_columns(data, relatives)
-        return values | owner_columns(data, row, relatives)
+        return values | owner_columns(data, relatives)
 
 
 def _line(line: LineData, currency: str) -> dict[str, Any]:

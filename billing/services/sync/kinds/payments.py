@@ -75,4 +75,4 @@ class PaymentKind(Kind):
             "paid_at": data.paid_at,
         }
         values |= method_columns(data, relatives)
-        return values | owner_columns(data, row, relatives)
+        return values | owner_columns(data, relatives)
