@@ -623,6 +623,11 @@ class TestRows:
         self.reserve(world)
         assert self.reserved(replace(SUBSCRIPTION, id="sub_2")) == {}
 
+    def test_what_a_reference_found_is_no_one_else_s(self, world: World) -> None:
+        row = self.reserve(world)
+        mine = replace(SUBSCRIPTION, id="sub_2", reference=str(row.pk))
+        assert self.reserved(mine, replace(SUBSCRIPTION, id="sub_3")) == {"sub_2": row}
+
 
 def test_their_state_in_the_ledger_is_the_row_s() -> None:
     status = KINDS["invoice"].status(Invoice(status=InvoiceStatus.OPEN))

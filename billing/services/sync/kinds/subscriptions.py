@@ -74,7 +74,8 @@ class SubscriptionKind(Kind):
                 provider_subscription_id=None,
                 provider_customer_id__in={item.customer_id for item in wanted},
                 ended_at=None,
-            ),
+            )
+            & ~Q(pk__in=[row.pk for row in found.values()]),
         )
         for item in wanted:
             mine = [
