@@ -18,7 +18,7 @@ def sign(secret: Secrets, event_id: str, body: bytes, at: datetime | None = None
     moment = (at or datetime.now(UTC)).astimezone(UTC)
     return {
         "webhook-id": event_id,
-        "webhook-timestamp": str(int(moment.timestamp() // 1)),
+        "webhook-timestamp": str(int(moment.timestamp())),
         "webhook-signature": Webhook(first).sign(event_id, moment, body.decode()),
     }
 
