@@ -41,11 +41,12 @@ class TestRuleSet:
         assert made.note == "From BILLING_ROUTES"
         assert routing.ensure_rule_set() == made
 
-    def test_the_active_one_decides(self) -> None:
+    def test_the_active_one_decides(self, django_assert_num_queries: Any) -> None:
         RuleSet.objects.create(version=1, rules=[], is_active=False)
         active = RuleSet.objects.create(version=2, rules=[{"provider": "polar"}], is_active=True)
         RuleSet.objects.create(version=3, rules=[], is_active=False)
-        assert routing.ensure_rule_set() == active
+        with django_assert_num_queries(1):
+            assert routing.ensure_rule_set() == active
 
     def test_one_that_another_process_made_meanwhile_is_taken(
         self, monkeypatch: pytest.MonkeyPatch
