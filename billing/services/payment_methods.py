@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing.enums import TransactionType
-from billing.errors import PaymentDeclined, PaymentMethodInUse
+from billing.errors import PaymentDeclined, PaymentMethodInUse, ProviderObjectMissing
 from billing.models import AnyOrganization, Customer, PaymentMethod, Subscription
 from billing.providers.base import CollectsInvoices, ManagesPaymentMethods
 from billing.providers.types import PaymentMethodRequest
@@ -78,11 +78,14 @@ def collect_open_invoices(customer: Customer, *, request_key: str = "") -> None:
 def remove(method: PaymentMethod, *, force: bool = False, request_key: str = "") -> None:
     """Detach `method` at its provider.
 
-    Raises PaymentMethodInUse when it is the only one of a running subscription and `force` is off.
+    Raises PaymentMethodInUse when it is the only one of a running subscription and `force` is off,
+    ProviderObjectMissing when it is detached already and not by the same request.
     """
     adapter = providers.get(method.provider, ManagesPaymentMethods)
 
     def guard() -> None:
+        if not method.is_active:
+            raise ProviderObjectMissing("it is detached already")
         if not force and _is_last_of_running(method):
             raise PaymentMethodInUse("it is the only payment method of a running subscription")
 

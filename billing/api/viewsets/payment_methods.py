@@ -25,7 +25,9 @@ class PaymentMethodViewSet(ListModelMixin, OrganizationViewSet[PaymentMethod]):
     serializer_class = PaymentMethodSerializer
 
     def rows(self) -> Any:
-        return PaymentMethod.objects.attached().select_related("customer")
+        """Attached ones; a repeated detaching must find what it detached the first time."""
+        found = PaymentMethod.objects.select_related("customer")
+        return found if self.action == "destroy" else found.attached()
 
     @describe("List payment methods, newest first", response=PaymentMethodSerializer(many=True))
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:

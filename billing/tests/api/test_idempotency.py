@@ -14,6 +14,7 @@ from billing.api import idempotency
 from billing.models import IdempotencyKey, Operation, PaymentMethod, Subscription
 from billing.providers.base import Simulates
 from billing.registry import providers
+from billing.services import operations
 from billing.tests.api.conftest import PREFIX, client_of
 
 SUBSCRIBE = {"plan": "startup", "interval": "monthly", "payment_method_token": "tok_visa"}
@@ -54,6 +55,21 @@ class TestReplay:
         for verb, other in (("patch", f"{path}?a=b"), ("delete", path)):
             answer = getattr(client, verb)(f"{PREFIX}/{other}", {}, format="json", headers=headers)
             assert answer.json()["code"] == "idempotency_conflict"
+
+    def test_a_detaching_whose_answer_was_lost_is_answered_as_done(
+        self, client: Any, published: Any
+    ) -> None:
+        """By then the card is detached, and gone from every list."""
+        card = post(client, "payment-methods", TOKEN).json()["id"]
+        path = f"{PREFIX}/payment-methods/{card}"
+        method = PaymentMethod.objects.get()
+        providers.get(method.provider, Simulates).set_faults(timeout_after_success=1)
+        headers = {"Idempotency-Key": "key-2"}
+        assert client.delete(path, headers=headers).status_code == 503
+        operations.look_up(Operation.objects.get(verb="payment_method.remove"))
+        assert client.get(f"{PREFIX}/payment-methods").json()["results"] == []
+        assert client.delete(path, headers=headers).status_code == 204
+        assert client.delete(path, headers={"Idempotency-Key": "key-3"}).status_code == 404
 
     def test_errors_of_the_client_and_declines_are_final(self, client: Any, published: Any) -> None:
         for key, body, status in (
