@@ -489,6 +489,16 @@ class TestStates:
         assert (drift.cause, drift.code) == ("drift", "left_final_state")
         assert drift.detail == {"ours": "canceled", "theirs": "active"}
 
+    def test_what_comes_late_changes_nothing(self, customer: Customer) -> None:
+        """Each alone in its batch, so that no fold puts them in order; and nothing is asked for."""
+        for number, second in enumerate([5, 3, 4]):
+            data = objects.subscription("001", quantity=second)
+            objects.deliver(f"evt_{number}", "subscription.updated", data, CREATED + second)
+            webhooks.drain()
+        assert Subscription.objects.get().quantity == 5
+        outcomes = WebhookEvent.objects.order_by("received_at").values_list("outcome", flat=True)
+        assert list(outcomes) == ["applied", "superseded", "superseded"]
+
     def test_a_replay_changes_nothing(self, customer: Customer) -> None:
         objects.deliver("evt_1", "subscription.updated", objects.subscription("001"))
         webhooks.drain()

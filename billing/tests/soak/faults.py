@@ -159,22 +159,23 @@ _SYNC = (
         """    if stamp < version:
         return Verdict.APPLIED
 """,
-        "billing/tests/services/test_projection.py::TestDecide::test_of_a_subscription",
-        "billing/tests/services/test_orders.py::test_every_order_ends_in_the_same_state",
+        f"{_SERVICES}/test_projection.py::TestDecide::test_of_a_subscription",
+        f"{_SERVICES}/test_drain.py::TestStates::test_what_comes_late_changes_nothing",
     ),
     fault(
         "sync: the stamp is not kept",
         "billing/services/sync/projection.py",
         "row.provider_version = max(stamp for stamp in stamps if stamp)",
         "row.provider_version = row.provider_version",
-        "billing/tests/services/test_orders.py::test_every_order_ends_in_the_same_state",
+        f"{_SERVICES}/test_projection.py::TestVersion::test_never_decreases",
+        f"{_SERVICES}/test_drain.py::TestStates::test_what_comes_late_changes_nothing",
     ),
     fault(
         "sync: no rank of final states",
         "billing/services/sync/projection.py",
         "    if (old in kind.terminal) != (new in kind.terminal):\n",
         "    if False:\n",
-        "billing/tests/services/test_projection.py::TestDecide::test_of_a_subscription",
+        f"{_SERVICES}/test_projection.py::TestDecide::test_of_a_subscription",
     ),
     fault(
         "sync: what ended revives",
