@@ -3,9 +3,12 @@
 SQLite runs one transaction at a time and hides lost updates; these count on PostgreSQL.
 """
 
+import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from importlib import import_module
 from typing import Any
@@ -14,6 +17,7 @@ import pytest
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
+from billing.enums import ChangeCause
 from billing.errors import LeaseLost
 from billing.models import (
     Customer,
@@ -176,6 +180,39 @@ class TestTwoWorkers:
         rows = side_by_side(*[lambda: sync.upsert_customer(ALIAS, data)] * 8)
         assert {row.pk for row in rows} == {reserved.pk}
         assert Customer.objects.get().provider_customer_id == "cus_001"
+
+    @pytest.mark.postgres
+    def test_who_is_older_and_looks_while_the_newer_is_written_waits(
+        self, postgres: None, customer: Customer
+    ) -> None:
+        """Without the lock it would judge the row of before, and overwrite what is newer."""
+        objects.keep(objects.customer("001"), objects.subscription("001"))
+        kind: Any = sync.KINDS["subscription"]
+        data: Any = sync.fetch(kind, ALIAS, Ref(id="sub_001"))
+        sync.upsert_subscription(ALIAS, data)
+
+        def project(seconds: int) -> str:
+            told = sync.Snapshot(
+                data=replace(data, quantity=seconds),
+                stamp=data.as_of + timedelta(seconds=seconds),
+                cause=ChangeCause.SYNC,
+            )
+            with transaction.atomic():
+                (result,) = sync.project(kind, ALIAS, "sandbox", [told])
+            return str(result.verdict)
+
+        def project_and_close() -> str:
+            with closing(connection):
+                return project(1)
+
+        with ThreadPoolExecutor(1) as threads:
+            with transaction.atomic():
+                assert project(2) == "applied"
+                older = threads.submit(project_and_close)
+                time.sleep(0.5)  # by now it has looked, or waits to
+                assert not older.done()
+            assert older.result(30) == "superseded"
+        assert Subscription.objects.get().quantity == 2
 
     @pytest.mark.postgres
     def test_many_workers_on_one_hot_backlog_lose_nothing(

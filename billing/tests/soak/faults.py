@@ -198,7 +198,7 @@ _SYNC = (
         'filter(condition).select_for_update(no_key=True).order_by("pk")',
         'filter(condition).order_by("pk")',
         f"{_SERVICES}/test_concurrency.py::TestTwoWorkers"
-        "::test_two_answers_about_one_reserved_row_both_find_it",
+        "::test_who_is_older_and_looks_while_the_newer_is_written_waits",
         needs_servers=True,
     ),
 )
