@@ -34,7 +34,7 @@ from billing.services.webhooks import intake
 from billing.tests.services import sandbox_objects as objects
 from billing.tests.services.sandbox_objects import ALIAS, CREATED, PRICE_ID, delivery
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(120)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 ORDERS = list(permutations(range(6)))
 MIRRORED = (Customer, PaymentMethod, Subscription, Invoice, Payment)
