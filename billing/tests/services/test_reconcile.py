@@ -326,6 +326,16 @@ class TestMethods:
         ]
         assert sorted(self.remote(first)) == sorted(row.provider_payment_method_id for row in rows)
 
+    def test_a_repeated_request_adds_it_once(self, organization):
+        first = payment_methods.add(organization, token="tok_visa")
+
+        def ask() -> Any:
+            return payment_methods.add(organization, token="tok_mastercard", request_key="k-1")
+
+        age(lose(ask, first.provider), timedelta(0))
+        assert ask().last4 == "4444"
+        assert len(self.remote(first)) == PaymentMethod.objects.count() == 2
+
     def test_two_lost_ones_are_two(self, organization):
         first = payment_methods.add(organization, token="tok_visa")
         lost = [

@@ -396,4 +396,54 @@ _TENANCY = (
         needs_servers=True,
     ),
 )
-FAULTS = (_EVENT_ONCE, _EVENT_PER_PROVIDER, *_QUEUE, *_SYNC, *_MONEY, *_DOORS, *_TENANCY)
+_RACES_FILE = "billing/tests/soak/test_races.py"
+_RECONCILE = f"{_SERVICES}/test_reconcile.py"
+_RACES = (
+    fault(
+        "subscribe: no lock on the organization",
+        "billing/services/subscriptions.py",
+        "        _lock(organization)\n",
+        "",
+        f"{_RACES_FILE}::test_two_subscribes",
+        needs_servers=True,
+    ),
+    fault(
+        "customer: claimed without a lock",
+        "billing/services/customers.py",
+        "        Customer.objects.select_for_update().get(pk=customer.pk)\n",
+        "",
+        f"{_RACES_FILE}::test_two_first_subscribes_make_one_remote_customer",
+        needs_servers=True,
+    ),
+    fault(
+        "answers: any body under a key",
+        "billing/api/idempotency.py",
+        "        if row.fingerprint != fingerprint:",
+        "        if False:",
+        f"{_RACES_FILE}::test_two_bodies_under_one_key",
+        needs_servers=True,
+    ),
+    fault(
+        "operations: repeated where no keys are kept",
+        "billing/services/operations.py",
+        "    if operation is None or operation.is_done or can_repeat(operation):\n",
+        "    if True:\n",
+        f"{_RECONCILE}::TestMethods::test_a_repeated_request_adds_it_once",
+    ),
+    fault(
+        "operations: a repetition that does not arrive ends it",
+        "billing/services/operations.py",
+        "        if isinstance(exc, _NOT_ASKED) and not operation.was_reserved_now:\n",
+        "        if False:\n",
+        f"{_RECONCILE}::TestCreations"
+        "::test_a_repetition_that_does_not_arrive_does_not_undo_the_first",
+    ),
+    fault(
+        "operations: what is not seen yet has failed",
+        "billing/services/operations.py",
+        "    if operation.created_at > timezone.now() - conf.idempotency_lease:\n",
+        "    if False:\n",
+        f"{_RECONCILE}::TestCreations::test_without_keys_a_repetition_at_once_waits",
+    ),
+)
+FAULTS = (_EVENT_ONCE, _EVENT_PER_PROVIDER, *_QUEUE, *_SYNC, *_MONEY, *_RACES, *_DOORS, *_TENANCY)

@@ -19,7 +19,14 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from billing.errors import BillingError
-from billing.models import Customer, Membership, Operation, PaymentMethod, Subscription
+from billing.models import (
+    Customer,
+    Membership,
+    Operation,
+    PaymentMethod,
+    Subscription,
+    SubscriptionPlan,
+)
 from billing.providers.base import ReadsCustomers, Simulates
 from billing.providers.sandbox.calls import Calls
 from billing.registry import providers
@@ -74,16 +81,10 @@ class Buyer:
     def running(self) -> Subscription:
         return subscriptions.create(
             self.organization,
-            plan=self.plan,
+            plan=SubscriptionPlan.objects.get(slug="startup"),
             interval="monthly",
             payment_method=self.add_card(),
         )
-
-    @property
-    def plan(self) -> Any:
-        from billing.models import SubscriptionPlan
-
-        return SubscriptionPlan.objects.get(slug="startup")
 
 
 @pytest.fixture(params=list(COUNTRIES))
@@ -94,8 +95,8 @@ def alias(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def buyers(
     alias: str, published: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Iterator[Buyer]]:
-    """A new buyer per round; in the end nothing is left open and every invariant holds."""
+) -> Iterator[Buyer]:
+    """A new buyer per round."""
     assert connection.vendor == "postgresql", "SQLite runs one transaction at a time"
     settings.BILLING_CALLER_RATE = settings.BILLING_CARD_RATE = "1000000/second"
     write = Calls.write
@@ -107,7 +108,13 @@ def buyers(
         return answer
 
     monkeypatch.setattr(Calls, "write", slow)
-    yield (_buyer(alias) for _ in range(ROUNDS))
+    return _rounds(alias)
+
+
+def _rounds(alias: str) -> Iterator[Buyer]:
+    """In the end nothing is left open and every invariant holds."""
+    for _ in range(ROUNDS):
+        yield _buyer(alias)
     assert not Operation.objects.filter(outcome__in=["pending", "unknown"]).exists()
     call_command("billing_invariants")
 
