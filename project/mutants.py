@@ -6,8 +6,10 @@ that no changed source stays behind; why it and what is alive for good stands in
 """
 
 import configparser
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -188,17 +190,24 @@ def configure(copy: Path, target: Target) -> None:
 def mutmut(copy: Path, *arguments: str) -> str:
     # In CI Hypothesis sets no deadline, draws the same examples each time and keeps none.
     environment = {**os.environ, "CI": "true"}
-    done = subprocess.run(
+    process = subprocess.Popen(
         [MUTMUT, *arguments],
         cwd=copy,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        start_new_session=True,
         text=True,
     )
-    if done.returncode:
-        raise Broken(f"mutmut {arguments[0]} failed:\n{done.stdout[-3_000:]}")
-    return done.stdout
+    try:
+        output, _ = process.communicate()
+    finally:
+        # After a Ctrl-C, what it forked as well.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode:
+        raise Broken(f"mutmut {arguments[0]} failed:\n{output[-3_000:]}")
+    return output
 
 
 def count(copy: Path) -> Outcome:
