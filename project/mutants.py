@@ -50,12 +50,6 @@ class Target:
     tests: tuple[str, ...]
 
 
-# Without what is slow, which is about the queue.
-DRAIN = tuple(
-    f"services/test_drain.py::Test{part}"
-    for part in ("Waiting", "Prices", "States", "HostileContent")
-)
-
 # The smallest first.
 TARGETS = {
     "lifecycle": Target(sources=("lifecycle.py",), tests=("test_lifecycle.py",)),
@@ -70,12 +64,7 @@ TARGETS = {
     ),
     "sync-kinds": Target(
         sources=("services/sync/kinds/*",),
-        tests=(
-            "services/test_kinds.py",
-            "services/test_sync.py",
-            "services/test_projection.py",
-            *DRAIN,
-        ),
+        tests=("services/test_kinds.py", "services/test_sync.py"),
     ),
     "sync": Target(
         sources=(
@@ -83,11 +72,7 @@ TARGETS = {
             "services/sync/projection.py",
             "services/sync/upsert.py",
         ),
-        tests=(
-            "services/test_projection.py",
-            "services/test_sync.py",
-            *DRAIN,
-        ),
+        tests=("services/test_sync.py", "services/test_projection.py"),
     ),
 }
 
@@ -179,12 +164,16 @@ def configure(copy: Path, target: Target) -> None:
         # Hypothesis refuses to run a method of a test class twice in one process.
         "process_isolation": ["forkserver"],
         # What never ends is noticed, too.
-        "pytest_add_cli_args": ["--timeout=20", "-p", "no:cacheprovider"],
+        "pytest_add_cli_args": ["--timeout=20", *without("cacheprovider", "schemathesis", "xdist")],
     }
     config = configparser.ConfigParser()
     config["mutmut"] = {key: "\n".join(values) for key, values in lists.items()}
     with (copy / "setup.cfg").open("w") as file:
         config.write(file)
+
+
+def without(*plugins: str) -> list[str]:
+    return [part for plugin in plugins for part in ("-p", f"no:{plugin}")]
 
 
 def mutmut(copy: Path, *arguments: str) -> str:

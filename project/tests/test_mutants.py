@@ -9,10 +9,7 @@ from project.mutants import ROOT, TARGETS, Outcome, changed_lines, main
 def test_a_target_s_sources_and_tests_are_there(name: str) -> None:
     target = TARGETS[name]
     assert all(list((ROOT / "billing").glob(source)) for source in target.sources)
-    for test in target.tests:
-        path, _, part = test.partition("::")
-        assert f"class {part}" in (ROOT / "billing/tests" / path).read_text() if part else True
-        assert (ROOT / "billing/tests" / path).is_file()
+    assert all((ROOT / "billing/tests" / test).is_file() for test in target.tests)
 
 
 def test_every_signature_and_all_of_sync_are_a_target_s() -> None:
