@@ -4,9 +4,23 @@ import pytest
 
 from billing.enums import SubscriptionStatus
 from billing.errors import InvalidTransition
-from billing.lifecycle import TERMINAL_SUBSCRIPTION, allows, ensure, is_terminal
+from billing.lifecycle import (
+    TERMINAL_INVOICE,
+    TERMINAL_PAYMENT,
+    TERMINAL_SUBSCRIPTION,
+    allows,
+    ensure,
+    is_terminal,
+)
 
 COMMANDS = ["cancel", "cancel_at_period_end", "resume", "change", "retry_payment"]
+
+
+def test_which_states_are_final() -> None:
+    """An uncollectible invoice and a failed payment can still be paid."""
+    assert {"canceled", "incomplete_expired"} == TERMINAL_SUBSCRIPTION
+    assert {"paid", "void"} == TERMINAL_INVOICE
+    assert {"succeeded", "canceled"} == TERMINAL_PAYMENT
 
 
 @pytest.mark.parametrize("status", sorted(TERMINAL_SUBSCRIPTION))
