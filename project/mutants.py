@@ -25,6 +25,7 @@ AT_ONCE = "2"
 # Whatever else mutmut says of a mutant is alive here, also "no tests".
 NOTICED = {"killed", "timeout"}
 
+NEEDLESS = ("cacheprovider", "schemathesis", "xdist", "unraisableexception", "threadexception")
 # Making the database takes longer than most mutants' tests.
 PREPARED_DATABASE = """
 
@@ -163,8 +164,8 @@ def configure(copy: Path, target: Target) -> None:
         "pytest_add_cli_args_test_selection": [f"billing/tests/{test}" for test in target.tests],
         # Hypothesis refuses to run a method of a test class twice in one process.
         "process_isolation": ["forkserver"],
-        # What never ends is noticed, too.
-        "pytest_add_cli_args": ["--timeout=20", *without("cacheprovider", "schemathesis", "xdist")],
+        # What never ends is noticed, too; what takes time and tells nothing here is left out.
+        "pytest_add_cli_args": ["--timeout=20", "--tb=no", *without(*NEEDLESS)],
     }
     config = configparser.ConfigParser()
     config["mutmut"] = {key: "\n".join(values) for key, values in lists.items()}
