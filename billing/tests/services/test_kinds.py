@@ -508,6 +508,7 @@ def world(db: Any) -> World:
     price = objects.make_price(remote_id="")
     World("polar", MODE, price)
     World(ALIAS, "live", price)
+    objects.make_customer("of nobody who is named")
     return World(ALIAS, MODE, price)
 
 
@@ -556,10 +557,17 @@ ID_FIELDS: dict[type, str] = {
 
 class TestRows:
     def test_known_ones_are_found_by_their_remote_id(self, world: World) -> None:
-        rows = KINDS["subscription"].locked_rows(
-            ALIAS, MODE, [SUBSCRIPTION, replace(SUBSCRIPTION, id="sub_2")]
-        )
-        assert rows == {"sub_1": world.subscription}
+        self.reserve(world, provider_subscription_id="sub_3")
+        locked_rows = KINDS["subscription"].locked_rows
+        items = [SUBSCRIPTION, replace(SUBSCRIPTION, id="sub_2")]
+        assert locked_rows(ALIAS, MODE, items) == {"sub_1": world.subscription}
+
+    @pytest.mark.parametrize("columns", [{"provider": "conekta"}, {"mode": "test"}])
+    def test_the_same_id_elsewhere_is_another_row(
+        self, world: World, columns: dict[str, str]
+    ) -> None:
+        Subscription.objects.filter(pk=world.subscription.pk).update(**columns)
+        assert KINDS["subscription"].locked_rows(ALIAS, MODE, [SUBSCRIPTION]) == {}
 
     def reserved(self, *items: SubscriptionData) -> dict[str, Subscription]:
         return KINDS["subscription"].reserved_rows(ALIAS, MODE, items)
@@ -576,7 +584,9 @@ class TestRows:
             organization=world.organization, customer=world.customer, slot=None, **columns
         )
 
-    @pytest.mark.parametrize("reference", ["", None, "not-a-uuid", "g" * 8, str(UUID(int=5))])
+    @pytest.mark.parametrize(
+        "reference", ["", None, "not-a-uuid", str(UUID(int=5))[:-1] + "X", str(UUID(int=5))]
+    )
     def test_a_reference_that_is_not_ours_finds_none(
         self, world: World, reference: str | None
     ) -> None:
@@ -617,6 +627,10 @@ class TestRows:
         # The row is taken by the first; a second subscription is another one.
         assert self.reserved(first, replace(first, id="sub_3")) == {"sub_2": row}
         assert self.reserved(replace(first, price_id=None)) == {"sub_2": unpriced}
+
+    def test_a_reference_to_no_row_is_not_matched_by_price(self, world: World) -> None:
+        self.reserve(world)
+        assert self.reserved(replace(SUBSCRIPTION, id="sub_2", reference=str(uuid4()))) == {}
 
     def test_of_two_rows_neither_is_chosen(self, world: World) -> None:
         self.reserve(world)
