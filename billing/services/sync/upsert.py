@@ -178,12 +178,13 @@ def _ask_again(kind: Kind, provider: str, data: Any, cause: ChangeCause, verdict
 
 def _project_once_more(kind: Kind, provider: str, mode: str, snapshot: Snapshot) -> Projected:
     """A webhook may insert the row between our look and our insert; the second look finds it."""
-    for is_last in (False, True):
-        try:
-            with transaction.atomic():
-                (result,) = project(kind, provider, mode, [snapshot])
-                return result
-        except IntegrityError:
-            if is_last:
-                raise
-    raise AssertionError("unreachable")
+    try:
+        return _project_one(kind, provider, mode, snapshot)
+    except IntegrityError:
+        return _project_one(kind, provider, mode, snapshot)
+
+
+def _project_one(kind: Kind, provider: str, mode: str, snapshot: Snapshot) -> Projected:
+    with transaction.atomic():
+        (result,) = project(kind, provider, mode, [snapshot])
+        return result

@@ -17,9 +17,11 @@ from billing.models import (
     Invoice,
     Payment,
     PaymentMethod,
+    Price,
     ProviderPrice,
     StateChange,
     Subscription,
+    SubscriptionPlan,
     WebhookEvent,
 )
 from billing.providers.sandbox import SandboxProvider, mapping
@@ -98,6 +100,7 @@ class TestFold:
         one, other = told(objects.subscription("001")), told(objects.subscription("001"))
         other = replace(other, data=replace(other.data, raw={"b": 2}, as_of=T + SECOND))
         assert self.newest(one, other) is one
+        assert self.newest(other, one) is other
 
     def test_on_equal_stamps_what_differs_is_open_until_a_later_one(self) -> None:
         one = told(objects.subscription("001", quantity=1))
@@ -563,6 +566,14 @@ class TestPrices:
         project(told(objects.subscription("001", quantity=2), T + SECOND))
         unmapped.refresh_from_db()
         assert (unmapped.price, unmapped.plan) == (None, None)
+
+    def test_a_price_that_is_mapped_stays(self, unmapped: Subscription) -> None:
+        plan = SubscriptionPlan.objects.create(slug="other", name="Other")
+        theirs = Price.objects.create(plan=plan, interval="yearly", currency="USD", amount_minor=1)
+        Subscription.objects.update(price=theirs)
+        links.map_price(self.publish())
+        unmapped.refresh_from_db()
+        assert unmapped.price == theirs
 
     def test_publishing_records_and_maps(self, unmapped: Subscription) -> None:
         price = objects.make_price(remote_id="")
