@@ -38,7 +38,7 @@ def after_commit(
 ) -> None:
     """Link rows that came in the wrong order, wake events that waited, tell listeners."""
     written = [result for result in results if result.is_settled]
-    _link_payment_methods(kind, provider, mode, written)
+    _link_payment_methods(kind, written)
     _link_payments(kind, provider, mode, written)
     _link_prices(kind, provider, mode, written)
     wake([result.snapshot.data.id for result in written if result.is_new], provider, mode)
@@ -73,9 +73,7 @@ def _update(rows: QuerySet[Any], *, skip_locked: bool = False, **changes: Any) -
         return updated
 
 
-def _link_payment_methods(
-    kind: "Kind", provider: str, mode: str, results: Sequence["Projected"]
-) -> None:
+def _link_payment_methods(kind: "Kind", results: Sequence["Projected"]) -> None:
     ids = _unlinked_method_ids(kind, results)
     if not ids:
         return

@@ -426,8 +426,16 @@ class TestMethods:
             None,
         ]
 
+    def test_each_row_gets_its_own(self, customer: Customer) -> None:
+        objects.make_customer("002")
+        project(told(objects.subscription("001")), told(objects.subscription("002")))
+        project(told(objects.payment_method("002")), told(objects.payment_method("001")))
+        rows = Subscription.objects.values_list(
+            "provider_payment_method_id", "payment_method__provider_payment_method_id"
+        )
+        assert set(rows) == {("pm_001", "pm_001"), ("pm_002", "pm_002")}
+
     def test_one_that_is_linked_stays(self, customer: Customer) -> None:
-        project(told(objects.payment_method("002")))
         project(told(objects.payment_method("002", customer="cus_001")))
         other = PaymentMethod.objects.get()
         self.mirror()
