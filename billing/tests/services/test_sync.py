@@ -166,6 +166,31 @@ class TestRow:
         row = Subscription.objects.get()
         assert (row.sync_seq, row.quantity, row.provider_version) == (1, 1, T)
 
+    @pytest.mark.parametrize(
+        ("before", "after", "verdict"),
+        [
+            ("active", "canceled", "applied"),
+            ("canceled", "active", "superseded"),
+            ("incomplete", "active", "applied"),
+            ("active", "incomplete", "superseded"),
+            ("active", "past_due", "undecided"),
+        ],
+    )
+    def test_on_equal_stamps_the_end_wins_and_the_start_loses(
+        self, customer: Customer, before: str, after: str, verdict: str
+    ) -> None:
+        project(told(objects.subscription("001", status=before)))
+        (result,) = project(told(objects.subscription("001", status=after)))
+        assert result.verdict == verdict
+        expected = after if verdict == "applied" else before
+        assert Subscription.objects.get().status == expected
+
+    def test_an_amount_is_no_card_number(self, customer: Customer) -> None:
+        amount = int(CARD.replace(" ", ""))
+        body = objects.invoice("001", subscription=None, total=amount)
+        project(told(body, cause=ChangeCause.API))
+        assert Invoice.objects.get().total_minor == amount
+
     def test_a_reserved_row_is_new_until_its_remote_object_is_known(self, sandbox: Any) -> None:
         row = objects.make_customer("001", is_linked=False)
         body = objects.customer("001", reference=str(row.pk))
@@ -216,7 +241,8 @@ class TestRow:
 
     def test_a_row_that_moved_since_the_look_is_left(self, customer: Customer) -> None:
         fetched = told(objects.subscription("001"), is_fetched=True)
-        assert verdicts(project(replace(fetched, seen_seq=0))) == ["moved"]
+        (result,) = project(replace(fetched, seen_seq=0))
+        assert (result.verdict, result.snapshot.data) == (Verdict.MOVED, fetched.data)
         assert verdicts(project(replace(fetched, seen_seq=-1))) == ["applied"]
         assert verdicts(project(replace(fetched, seen_seq=-1))) == ["moved"]
         assert verdicts(project(replace(fetched, seen_seq=0))) == ["moved"]
