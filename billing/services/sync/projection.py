@@ -13,7 +13,6 @@ from enum import StrEnum
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 
 from billing.cards import mask_value
 from billing.enums import ChangeCause, ChangeOutcome, EventKind
@@ -207,11 +206,8 @@ def _write(kind: Kind, results: Sequence[Projected]) -> None:
 
     New rows go in by remote id: two workers that insert the same ones then cannot deadlock.
     """
-    now = timezone.now()
     rows = [result.row for result in results if result.is_written]
     rows.sort(key=lambda row: str(getattr(row, kind.id_field)))
-    for row in rows:
-        row.updated_at = now
     if rows:
         kind.model._default_manager.bulk_create(
             rows,
