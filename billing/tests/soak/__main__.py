@@ -14,12 +14,12 @@ from pathlib import Path
 
 from project.tests.services import MissingProgram, postgres_server, redis_server
 
-# Seconds that a block may take; together no more than 25 minutes.
+# Seconds that a block may take; together no more than 30 minutes.
 BLOCKS = {
     "crashes": 660,
     "poison": 180,
-    "money": 240,
-    "races": 210,
+    "money": 420,
+    "races": 330,
     "attacks": 210,
 }
 CLEAN_UP_SECONDS = 60
