@@ -630,7 +630,7 @@ class TestPrices:
         assert "4242 4242" not in row.provider_data["name"]
         unmapped.refresh_from_db()
         assert unmapped.price == price
-        again = mapping.plan(body | {"active": False, "product": "a\x00"}, T + SECOND)
+        again = mapping.plan(body | {"active": False, "name": "a\x00"}, T + SECOND)
         assert sync.upsert_provider_price(ALIAS, price, again) == row
         row.refresh_from_db()
         assert (row.is_active, row.provider_version) == (False, T + SECOND)
