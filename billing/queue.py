@@ -23,7 +23,9 @@ def enqueue(task_name: str, *args: str) -> None:
     """Wake a worker for `task_name` after the current transaction commits.
 
     At most one message per task and process leaves within BILLING_NUDGE_WINDOW_MS; after a broker
-    failure none for 5 s. Never raises: the sweep finds what a lost message meant.
+    failure none for 5 s. Never raises: the sweep finds what a lost message meant. For the same
+    reason a message is worth nothing after the time of a sweep: thousands that piled up while the
+    workers were busy would keep them from every other task.
     """
     transaction.on_commit(lambda: _publish(task_name, args))
 
@@ -34,7 +36,11 @@ def _publish(task_name: str, args: tuple[str, ...]) -> None:
     headers = {REQUEST_ID_HEADER: request_id.get()}
     try:
         current_app.tasks[task_name].apply_async(
-            args=args, headers=headers, retry=False, ignore_result=True
+            args=args,
+            headers=headers,
+            expires=conf.sweep.total_seconds(),
+            retry=False,
+            ignore_result=True,
         )
     except Exception:  # noqa: BLE001 - each broker has errors of its own
         logger.warning("broker.unreachable", extra={"task": task_name}, exc_info=True)

@@ -204,17 +204,17 @@ CELERY_BEAT_SCHEDULE = {
     "drain-webhook-events": {
         "task": "billing.drain_webhook_events",
         "schedule": BILLING_SWEEP_SECONDS,
-        "options": {"expires": BILLING_SWEEP_SECONDS},
+        "options": {"expires": 4 * BILLING_SWEEP_SECONDS},
     },
     "reconcile-unknown": {
         "task": "billing.reconcile_unknown",
         "schedule": BILLING_RECONCILE_SECONDS,
-        "options": {"expires": BILLING_RECONCILE_SECONDS},
+        "options": {"expires": 4 * BILLING_RECONCILE_SECONDS},
     },
     "drain-outbox": {
         "task": "billing.drain_outbox",
         "schedule": BILLING_SWEEP_SECONDS,
-        "options": {"expires": BILLING_SWEEP_SECONDS},
+        "options": {"expires": 4 * BILLING_SWEEP_SECONDS},
     },
     "prune": {
         "task": "billing.prune",

@@ -16,12 +16,14 @@ from billing.models import OutboxMessage
 from billing.queue import enqueue
 from billing.services import plans
 from billing.services.leases import back_off, claim, mark
+from billing.services.sync import links
 
 logger = logging.getLogger(__name__)
 _DUE = [OutboxState.PENDING.value, OutboxState.FAILED.value]
 
 _HANDLERS: Mapping[str, Callable[[Mapping[str, Any]], None]] = {
     plans.PUBLISH_TOPIC: plans.publish_from_outbox,
+    links.TOPIC: links.link,
 }
 
 

@@ -1,19 +1,24 @@
 """What follows a projection once it is committed: late links, woken events, signals.
 
 It runs after the commit on both sides, so of two concurrent transactions the later one sees both
-rows; inside the transaction neither might.
+rows; inside the transaction neither might. Who is killed in between has left a message in the
+outbox, written with the rows, by which the links are made later.
 """
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
+from billing.conf import conf
 from billing.enums import EventKind, WebhookState
 from billing.models import (
+    BaseModel,
     Invoice,
+    OutboxMessage,
     Payment,
     PaymentMethod,
     ProviderPrice,
@@ -28,21 +33,61 @@ if TYPE_CHECKING:
     from billing.services.sync.kinds import Kind
     from billing.services.sync.projection import Projected
 
+TOPIC = "sync.link"
+_MODELS: Mapping[str, tuple[type[BaseModel], ...]] = {
+    EventKind.SUBSCRIPTION: (Subscription,),
+    EventKind.INVOICE: (Invoice,),
+    EventKind.PAYMENT: (Payment,),
+}
+
+
+def promise(
+    kind: "Kind", provider: str, mode: str, results: Sequence["Projected"]
+) -> OutboxMessage | None:
+    """Write down, with the rows, which links `after_commit` has to look for; None without any."""
+    written = [result for result in results if result.is_settled]
+    missing = {
+        "methods": _unlinked_method_ids(kind, written),
+        "payments": _unlinked_payment_ids(kind, written),
+        "prices": _unlinked_price_ids(kind, written),
+    }
+    if not any(missing.values()):
+        return None
+    return OutboxMessage.objects.create(
+        topic=TOPIC,
+        dedupe_key=f"{TOPIC}:{uuid.uuid4()}",
+        payload={"kind": kind.name.value, "provider": provider, "mode": mode, **missing},
+        next_attempt_at=timezone.now() + conf.lease,
+    )
+
 
 def after_commit(
-    kind: "Kind",
     provider: str,
     mode: str,
     results: Sequence["Projected"],
     changes: Sequence[StateChange],
+    promised: OutboxMessage | None,
 ) -> None:
     """Link rows that came in the wrong order, wake events that waited, tell listeners."""
+    if promised:
+        link(promised.payload)
+        OutboxMessage.objects.filter(pk=promised.pk, claim_id=None).delete()
     written = [result for result in results if result.is_settled]
-    _link_payment_methods(kind, written)
-    _link_payments(kind, provider, mode, written)
-    _link_prices(kind, provider, mode, written)
     wake([result.snapshot.data.id for result in written if result.is_new], provider, mode)
     _signal(written, changes)
+
+
+def link(payload: Mapping[str, Any]) -> None:
+    """Make the links that `promise` wrote down, as far as both ends are there by now."""
+    provider, mode = payload["provider"], payload["mode"]
+    if payload["methods"]:
+        # A method that is new was missing everywhere; one that came meanwhile only in these rows.
+        for model in _MODELS.get(payload["kind"], (Subscription, Invoice, Payment)):
+            _fill(model, payload["methods"])
+    if payload["payments"]:
+        _link_payments(provider, mode, payload["payments"])
+    for row in _published(provider, mode, payload["prices"]):
+        map_price(row)
 
 
 def wake(parent_ids: Sequence[str], provider: str, mode: str) -> None:
@@ -73,16 +118,6 @@ def _update(rows: QuerySet[Any], *, skip_locked: bool = False, **changes: Any) -
         return updated
 
 
-def _link_payment_methods(kind: "Kind", results: Sequence["Projected"]) -> None:
-    ids = _unlinked_method_ids(kind, results)
-    if not ids:
-        return
-    # A method that is new was missing everywhere; one that came meanwhile only in these rows.
-    is_new = kind.name == EventKind.PAYMENT_METHOD
-    for model in (Subscription, Invoice, Payment) if is_new else (kind.model,):
-        _fill(model, ids)
-
-
 def _unlinked_method_ids(kind: "Kind", results: Sequence["Projected"]) -> list[str]:
     if kind.name == EventKind.PAYMENT_METHOD:
         return [result.snapshot.data.id for result in results if result.is_new]
@@ -94,26 +129,35 @@ def _unlinked_method_ids(kind: "Kind", results: Sequence["Projected"]) -> list[s
     ]
 
 
-def _link_payments(kind: "Kind", provider: str, mode: str, results: Sequence["Projected"]) -> None:
+def _unlinked_payment_ids(kind: "Kind", results: Sequence["Projected"]) -> list[str]:
     """Some providers' payments do not name their invoice; the invoice names its payment."""
     if kind.name == EventKind.PAYMENT:
-        ids = [result.snapshot.data.id for result in results if result.row.invoice_id is None]
-    elif kind.name == EventKind.INVOICE:
-        ids = [result.row.payment_intent_id for result in results if result.row.payment_intent_id]
-    else:
-        return
+        return [result.snapshot.data.id for result in results if result.row.invoice_id is None]
+    if kind.name == EventKind.INVOICE:
+        return [result.row.payment_intent_id for result in results if result.row.payment_intent_id]
+    return []
+
+
+def _unlinked_price_ids(kind: "Kind", results: Sequence["Projected"]) -> list[str]:
+    """A price may be published while its subscription is being written."""
+    if kind.name != EventKind.SUBSCRIPTION:
+        return []
+    ids = {result.row.provider_price_id for result in results if result.row.price_id is None}
+    return sorted(ids - {""})
+
+
+def _link_payments(provider: str, mode: str, ids: Sequence[str]) -> None:
     invoices = Invoice.objects.filter(
         provider=provider, mode=mode, payment_intent_id=OuterRef("provider_payment_id")
     )
-    if ids:
-        unlinked = Payment.objects.filter(
-            Exists(invoices),
-            provider=provider,
-            mode=mode,
-            provider_payment_id__in=ids,
-            invoice=None,
-        )
-        _update(unlinked, invoice=Subquery(invoices.values("pk")[:1]))
+    unlinked = Payment.objects.filter(
+        Exists(invoices),
+        provider=provider,
+        mode=mode,
+        provider_payment_id__in=ids,
+        invoice=None,
+    )
+    _update(unlinked, invoice=Subquery(invoices.values("pk")[:1]))
 
 
 def _fill(model: Any, ids: Sequence[str]) -> None:
@@ -128,16 +172,12 @@ def _fill(model: Any, ids: Sequence[str]) -> None:
     _update(unlinked, payment_method=Subquery(found.values("pk")[:1]))
 
 
-def _link_prices(kind: "Kind", provider: str, mode: str, results: Sequence["Projected"]) -> None:
-    """A price that was published while its subscription was being written."""
-    if kind.name != EventKind.SUBSCRIPTION:
-        return
-    ids = {result.row.provider_price_id for result in results if result.row.price_id is None}
-    published = ProviderPrice.objects.select_related("price").filter(
-        provider=provider, mode=mode, provider_price_id__in=ids - {""}
+def _published(provider: str, mode: str, price_ids: Sequence[str]) -> Iterable[ProviderPrice]:
+    if not price_ids:
+        return ()
+    return ProviderPrice.objects.select_related("price").filter(
+        provider=provider, mode=mode, provider_price_id__in=price_ids
     )
-    for row in published if ids else ():
-        map_price(row)
 
 
 def map_price(published: ProviderPrice) -> None:

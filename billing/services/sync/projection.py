@@ -135,7 +135,8 @@ def project(kind: Kind, provider: str, mode: str, snapshots: Sequence[Snapshot])
         change for result in results if result.is_settled for change in _ledger(kind, result)
     ]
     StateChange.objects.bulk_create(changes)
-    transaction.on_commit(lambda: links.after_commit(kind, provider, mode, results, changes))
+    promised = links.promise(kind, provider, mode, results)
+    transaction.on_commit(lambda: links.after_commit(provider, mode, results, changes, promised))
     return results
 
 

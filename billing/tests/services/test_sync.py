@@ -15,6 +15,7 @@ from billing.errors import BillingError, LeaseLost, ProviderUnavailable, Unsuppo
 from billing.models import (
     Customer,
     Invoice,
+    OutboxMessage,
     Payment,
     PaymentMethod,
     Price,
@@ -27,7 +28,7 @@ from billing.models import (
 from billing.providers.sandbox import SandboxProvider, mapping
 from billing.providers.types import Ref
 from billing.registry import providers
-from billing.services import sync
+from billing.services import outbox, sync
 from billing.services.sync import KINDS, Projected, Snapshot, Verdict, links, projection, upsert
 from billing.signals import state_changed
 from billing.tests.services import sandbox_objects as objects
@@ -279,7 +280,7 @@ class TestRow:
         tokens = ["004", "002", "001", "003"]
         snapshots = [told(objects.subscription(token)) for token in tokens]
         with transaction.atomic():
-            with django_assert_num_queries(7):
+            with django_assert_num_queries(8):
                 sync.project(KINDS["subscription"], ALIAS, MODE, snapshots)
             transaction.set_rollback(True)
 
@@ -497,7 +498,42 @@ class TestMethods:
     ) -> None:
         (result,) = project(told(objects.customer("001")))
         with django_assert_num_queries(0):
-            links.after_commit(KINDS["customer"], ALIAS, MODE, [result], [])
+            assert links.promise(KINDS["customer"], ALIAS, MODE, [result]) is None
+            links.after_commit(ALIAS, MODE, [result], [], None)
+
+
+class TestKilledAfterTheCommit:
+    """The rows are there, and nobody came to link them: the outbox does it."""
+
+    BODIES = [
+        (objects.paid_invoice("001"), objects.payment("001", invoice=None)),
+        (objects.payment("001", invoice=None), objects.paid_invoice("001")),
+    ]
+
+    @pytest.mark.parametrize("bodies", BODIES, ids=["the payment last", "the invoice last"])
+    def test_the_links_are_made_by_the_outbox(
+        self, customer: Customer, monkeypatch: pytest.MonkeyPatch, bodies: Any
+    ) -> None:
+        for body in (objects.subscription("001"), bodies[0]):
+            project(told(body))
+        with monkeypatch.context() as killed:
+            killed.setattr(links, "after_commit", lambda *arguments: None)
+            for body in (bodies[1], objects.payment_method("001")):
+                project(told(body))
+        assert Payment.objects.get().invoice is None
+        assert Payment.objects.get().payment_method is None
+        assert outbox.drain() == (0, False), "whoever is not killed has the time of a lease"
+        OutboxMessage.objects.update(next_attempt_at=timezone.now())
+        outbox.drain()
+        assert Payment.objects.get().invoice == Invoice.objects.get()
+        method = PaymentMethod.objects.get()
+        for model in (Subscription, Invoice, Payment):
+            assert model.objects.get().payment_method == method
+
+    def test_nothing_is_left_of_what_was_kept(self, customer: Customer) -> None:
+        for body in (objects.subscription("001"), *self.BODIES[0]):
+            project(told(body))
+        assert not OutboxMessage.objects.exists()
 
 
 class TestPayments:

@@ -42,8 +42,10 @@ WHEN (OLD.claim_id IS NOT NULL AND NEW.claim_id IS NOT NULL AND OLD.claim_id <> 
 EXECUTE FUNCTION soak_note_takeover();
 """
 _UNSETTLED = """
-SELECT count(*) FROM billing_webhookevent
-WHERE state IN ('pending', 'waiting', 'failed') OR claimed_until IS NOT NULL
+SELECT (
+    SELECT count(*) FROM billing_webhookevent
+    WHERE state IN ('pending', 'waiting', 'failed') OR claimed_until IS NOT NULL
+) + (SELECT count(*) FROM billing_outboxmessage WHERE state IN ('pending', 'failed'))
 """
 _EFFECTS = """
 SELECT event.provider_event_id, event.state, array_remove(array_agg(change.outcome), NULL)
@@ -105,7 +107,7 @@ class Inbox:
         return int(self.query("SELECT count(*) FROM billing_webhookevent")[0][0])
 
     def unsettled(self) -> int:
-        """Events that still want work or are in somebody's hands."""
+        """Events, and links between rows, that still want work or are in somebody's hands."""
         return int(self.query(_UNSETTLED)[0][0])
 
     def processed(self) -> int:
@@ -235,7 +237,12 @@ def check(system: Cobro, inbox: Inbox, lives: Sequence[StripeLife], *senders: Se
     assert {outcome for _, outcomes in found.values() for outcome in outcomes} <= _EFFECT
     script = INVARIANTS + _LIFE_ROWS + "stored(given['ids'])"
     rows = system.orm(script, ids=[life.customer_id for life in lives])
-    assert rows == [told(life) for life in lives]
+    wrong = [
+        {name: (row[name], wanted[name]) for name in wanted if row[name] != wanted[name]}
+        for row, wanted in zip(rows, map(told, lives), strict=True)
+        if row != wanted
+    ]
+    assert not wrong, f"{len(wrong)} rows are wrong, here and there: {wrong[:5]}"
 
 
 def check_takeovers(inbox: Inbox) -> list[Takeover]:

@@ -102,6 +102,7 @@ def _kill_worker(worker: Process, inbox: Inbox, *, is_whole: bool) -> dict[Any, 
     else:
         for pid in descendants(worker.pid):
             os.kill(pid, signal.SIGKILL)
+    time.sleep(0.3)  # the database still ends the statement that the killed one sent last
     after = inbox.held()
     if is_whole:
         worker.start()
