@@ -224,7 +224,9 @@ def look_up(
 def _reserve_or_find(
     verb: str, subject: Any, request_key: str, step: str, request: Mapping[str, Any] | None
 ) -> Operation:
-    try:
+    """The new operation, or that of a twin which was quicker, to be taken as any repetition."""
+
+    def reserve_now() -> Operation:
         with transaction.atomic():
             return reserve(
                 verb,
@@ -235,8 +237,10 @@ def _reserve_or_find(
                 step=step,
                 request=request,
             )
+
+    try:
+        return reserve_now()
     except IntegrityError:
-        found = find(subject.organization, verb, request_key, step=step)
-        if found is None:
-            raise
-        return found
+        found = repeatable(find(subject.organization, verb, request_key, step=step))
+    # A twin that has failed since left the key free.
+    return found or reserve_now()

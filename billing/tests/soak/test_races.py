@@ -269,6 +269,42 @@ def test_two_bodies_under_one_key(buyers: Iterator[Buyer]) -> None:
         assert told(buyer)["subscriptions"][0][2] == done["quantity"]
 
 
+def test_two_runs_of_one_request(buyers: Iterator[Buyer]) -> None:
+    """Below the API, which keeps answers: a run may outlive its lease and meet its repetition."""
+    for buyer in buyers:
+        buyer.add_card()
+
+        def add(buyer: Buyer = buyer) -> None:
+            payment_methods.add(
+                buyer.organization, token="tok_visa", provider=buyer.alias, request_key="one"
+            )
+
+        outcomes = side_by_side(*[_outcome(add)] * 4)
+        assert set(outcomes) <= {"", "request_in_progress"}
+        remote = told(buyer)
+        assert remote == stored(buyer)
+        assert len(remote["cards"]) == 2
+
+
+def test_two_runs_of_one_purchase(buyers: Iterator[Buyer]) -> None:
+    for buyer in buyers:
+
+        def buy(buyer: Buyer = buyer) -> None:
+            subscriptions.create(
+                buyer.organization,
+                plan=SubscriptionPlan.objects.get(slug="startup"),
+                interval="monthly",
+                token="tok_visa",
+                request_key="one",
+            )
+
+        outcomes = side_by_side(*[_outcome(buy)] * 4)
+        assert "" in outcomes
+        assert set(outcomes) <= {"", "request_in_progress", "already_subscribed"}
+        assert_one_subscription(buyer)
+        assert len(told(buyer)["cards"]) == 1
+
+
 def test_default_card_against_its_removal(
     buyers: Iterator[Buyer], deliver: Callable[..., int]
 ) -> None:
