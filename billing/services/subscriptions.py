@@ -23,10 +23,12 @@ from billing.enums import (
 from billing.errors import (
     AlreadySubscribed,
     BillingError,
+    InvalidRequest,
     OutcomeUnknown,
     PaymentDeclined,
     PaymentMethodElsewhere,
     PlanNotAvailable,
+    ProviderObjectMissing,
     RequestInProgress,
     UnsupportedOperation,
 )
@@ -42,7 +44,12 @@ from billing.models import (
     Subscription,
     SubscriptionPlan,
 )
-from billing.providers.base import ManagesSubscriptions, PaymentProvider, ResumesSubscriptions
+from billing.providers.base import (
+    ManagesSubscriptions,
+    PaymentProvider,
+    ReadsSubscriptions,
+    ResumesSubscriptions,
+)
 from billing.providers.types import SubscriptionData, SubscriptionRequest, SubscriptionUpdate
 from billing.registry import providers
 from billing.services import customers, operations, payment_methods, routing, sync
@@ -193,14 +200,33 @@ def _command(
 ) -> Subscription:
     """One write on an existing subscription: guard, call with the operation's key, record."""
     guard = partial(lifecycle.ensure, subscription.status, verb)
-    with operations.start(
-        f"subscription.{verb}", subscription, request_key, guard=guard, request=request
-    ) as operation:
-        if not operation.is_done:
-            data: SubscriptionData = call(idempotency_key=operation.key)
-            sync.upsert_subscription(subscription.provider, data)
-            operation.remote_id = data.id
+    try:
+        with operations.start(
+            f"subscription.{verb}", subscription, request_key, guard=guard, request=request
+        ) as operation:
+            if not operation.is_done:
+                data: SubscriptionData = call(idempotency_key=operation.key)
+                sync.upsert_subscription(subscription.provider, data)
+                operation.remote_id = data.id
+    except (InvalidRequest, ProviderObjectMissing):
+        _ensure_not_overtaken(subscription, verb)
+        raise
     return reload(subscription)
+
+
+def _ensure_not_overtaken(subscription: Subscription, verb: str) -> None:
+    """Raise InvalidTransition where the provider refused because another request was quicker.
+
+    Our row may not know yet, so the provider is asked.
+    """
+    try:
+        data = providers.get(subscription.provider, ReadsSubscriptions).get_subscription(
+            subscription.ref
+        )
+        current = sync.upsert_subscription(subscription.provider, data)
+    except BillingError:
+        return
+    lifecycle.ensure(current.status, verb)
 
 
 def _update_at_provider(

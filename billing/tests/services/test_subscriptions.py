@@ -8,6 +8,7 @@ import pytest
 from billing.enums import OperationOutcome, SubscriptionStatus
 from billing.errors import (
     AlreadySubscribed,
+    InvalidRequest,
     InvalidTransition,
     OutcomeUnknown,
     PaymentDeclined,
@@ -26,7 +27,8 @@ from billing.models import (
     Subscription,
     WebhookEvent,
 )
-from billing.providers.base import Simulates
+from billing.providers.base import ManagesSubscriptions, Simulates
+from billing.providers.sandbox import SandboxProvider
 from billing.registry import providers
 from billing.services import customers, payment_methods, subscriptions
 
@@ -204,6 +206,46 @@ class TestChange:
         subscription = subscribe(organization_de, published["startup"])
         changed = subscriptions.change(subscription, metadata={"seat": "12"})
         assert changed.metadata == {"seat": "12"}
+
+
+class TestOvertaken:
+    """The row still runs where another request has just ended it at the provider."""
+
+    @pytest.fixture(params=["organization_de", "organization_mx"])
+    def overtaken(self, request, published):
+        running = subscribe(request.getfixturevalue(request.param), published["startup"])
+        provider = providers.get(running.provider, ManagesSubscriptions)
+        provider.cancel_subscription(running.ref, at_period_end=False, idempotency_key="other")
+        return running
+
+    def test_a_change_is_a_conflict_as_for_one_that_is_known_to_have_ended(self, overtaken):
+        with pytest.raises(InvalidTransition):
+            subscriptions.change(overtaken, quantity=4)
+        row = subscriptions.reload(overtaken)
+        assert (row.status, row.quantity) == (SubscriptionStatus.CANCELED, 1)
+        assert Operation.objects.get(verb="subscription.change").outcome == OperationOutcome.FAILED
+
+    def test_what_the_provider_refuses_for_another_reason_stays_its_word(
+        self, organization_de, published
+    ):
+        running = subscribe(organization_de, published["startup"])
+        removed = payment_methods.add(organization_de, token="tok_visa")
+        payment_methods.remove(removed)
+        with pytest.raises(InvalidRequest):
+            subscriptions.change(running, payment_method=removed)
+        assert subscriptions.reload(running).status == SubscriptionStatus.ACTIVE
+
+    def test_a_provider_that_is_away_by_then_leaves_the_refusal_as_it_was(
+        self, overtaken, monkeypatch
+    ):
+        """Only the second of the two calls fails: no fault of the sandbox can be told so."""
+        monkeypatch.setattr(SandboxProvider, "get_subscription", _is_away)
+        with pytest.raises(InvalidRequest):
+            subscriptions.change(overtaken, quantity=4)
+
+
+def _is_away(*_):
+    raise ProviderUnavailable("away", provider="sandbox")
 
 
 class TestKeys:
