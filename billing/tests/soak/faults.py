@@ -398,7 +398,64 @@ _TENANCY = (
 )
 _RACES_FILE = "billing/tests/soak/test_races.py"
 _RECONCILE = f"{_SERVICES}/test_reconcile.py"
+_SLOT_ONCE = Fault(
+    name="subscribe: no unique slot",
+    edits=(
+        Edit(
+            file="billing/models/subscriptions.py",
+            text='fields=["organization", "mode", "slot"]',
+            replacement='fields=["organization", "mode", "slot", "id"]',
+        ),
+        Edit(
+            file="billing/migrations/0001_initial.py",
+            text="fields=('organization', 'mode', 'slot')",
+            replacement="fields=('organization', 'mode', 'slot', 'id')",
+        ),
+    ),
+    tests=("billing/tests/models/test_first_design.py::test_one_live_subscription_per_slot",),
+)
+_REQUEST_ONCE = Fault(
+    name="operations: not unique by request",
+    edits=(
+        Edit(
+            file="billing/models/operations.py",
+            text='fields=["organization", "request_key", "verb", "step"]',
+            replacement='fields=["organization", "request_key", "verb", "step", "id"]',
+        ),
+        Edit(
+            file="billing/migrations/0001_initial.py",
+            text="fields=('organization', 'request_key', 'verb', 'step')",
+            replacement="fields=('organization', 'request_key', 'verb', 'step', 'id')",
+        ),
+    ),
+    tests=(
+        f"{_RACES_FILE}::test_two_runs_of_one_request",
+        f"{_SERVICES}/test_operations.py"
+        "::test_with_keys_the_second_sends_under_the_key_of_the_first",
+    ),
+    needs_servers=True,
+)
 _RACES = (
+    _SLOT_ONCE,
+    _REQUEST_ONCE,
+    fault(
+        "operations: who comes second sends as well",
+        "billing/services/operations.py",
+        "        found = repeatable(find(subject.organization, verb, request_key, step=step))\n",
+        "        found = find(subject.organization, verb, request_key, step=step)\n",
+        f"{_SERVICES}/test_operations.py::TestWithoutKeys"
+        "::test_the_second_does_not_send_what_may_be_on_its_way",
+        f"{_SERVICES}/test_operations.py::TestWithoutKeys"
+        "::test_the_second_answers_with_what_the_first_has_made",
+    ),
+    fault(
+        "commands: who was overtaken hears the provider",
+        "billing/services/subscriptions.py",
+        "        _ensure_not_overtaken(subscription, verb)\n",
+        "        pass\n",
+        f"{_SERVICES}/test_subscriptions.py::TestOvertaken"
+        "::test_a_change_is_a_conflict_as_for_one_that_is_known_to_have_ended",
+    ),
     fault(
         "subscribe: no lock on the organization",
         "billing/services/subscriptions.py",
