@@ -111,7 +111,7 @@ _QUEUE = (
         """    "drain-webhook-events": {
         "task": "billing.drain_webhook_events",
         "schedule": BILLING_SWEEP_SECONDS,
-        "options": {"expires": BILLING_SWEEP_SECONDS},
+        "options": {"expires": 4 * BILLING_SWEEP_SECONDS},
     },
 """,
         "",
