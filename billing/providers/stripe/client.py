@@ -14,6 +14,7 @@ from urllib.parse import quote
 from billing.errors import (
     CredentialsRejected,
     InvalidRequest,
+    OutcomeUnknown,
     PaymentDeclined,
     ProviderError,
     ProviderKeyConflict,
@@ -42,7 +43,7 @@ class Answer:
 
 
 class StripeClient:
-    """Reads from one Stripe account. The SDK is loaded at the first call; safe for threads."""
+    """Calls to one Stripe account. The SDK is loaded at the first call; safe for threads."""
 
     def __init__(
         self,
@@ -61,6 +62,7 @@ class StripeClient:
         self._max_retries = max_retries
         self._lock = threading.Lock()
         self._sdk: stripe.StripeClient | None = None
+        self._attempts = _Attempts()
 
     def get(self, *path: str, expand: tuple[str, ...] = (), **params: object) -> Answer:
         """Return the object or list at `/v1/<path>`; raise the errors of billing.errors.
@@ -68,7 +70,7 @@ class StripeClient:
         What a server cannot expand it refuses with a 400 (a stand-in of an older version, say):
         the object is then read without, for expanded fields only make it more complete.
         """
-        url = "/".join(("/v1", *(quote(each, safe="") for each in path)))
+        url = _url(path)
         try:
             return self._get(url, {**params, "expand": list(expand)} if expand else params)
         except InvalidRequest:
@@ -76,6 +78,24 @@ class StripeClient:
                 raise
             logger.warning("stripe.expand_refused", extra={"provider": self._alias, "path": url})
             return self._get(url, params)
+
+    def post(
+        self,
+        *path: str,
+        idempotency_key: str,
+        expand: tuple[str, ...] = (),
+        params: Mapping[str, object] | None = None,
+    ) -> Answer:
+        """Write at `/v1/<path>`; what is None is not sent, "" unsets.
+
+        Raises OutcomeUnknown where Stripe may have done it: the same key asks again.
+        """
+        given = {**(params or {}), "expand": list(expand) or None}
+        return self._write("post", _url(path), given, idempotency_key)
+
+    def delete(self, *path: str, idempotency_key: str) -> Answer:
+        """Delete `/v1/<path>`. Stripe looks at keys of POST only: deleted before is "missing"."""
+        return self._write("delete", _url(path), {}, idempotency_key)
 
     def pages(
         self, *path: str, limit: int | None = None, expand: tuple[str, ...] = (), **params: object
@@ -93,10 +113,28 @@ class StripeClient:
             params["starting_after"] = remote_id(found[-1])
 
     def _get(self, url: str, params: Mapping[str, object]) -> Answer:
+        return self._call("get", url, params)
+
+    def _write(self, method: str, url: str, params: Mapping[str, object], key: str) -> Answer:
+        self._attempts.is_open = False
+        try:
+            return self._call(method, url, {**params, "idempotency_key": key})
+        except ProviderError as exc:
+            is_undecided = type(exc) is ProviderError
+            if is_undecided or (self._attempts.is_open and isinstance(exc, _OF_ONE_SENDING)):
+                raise OutcomeUnknown(
+                    exc.message,
+                    provider=self._alias,
+                    provider_code=exc.provider_code,
+                    request_id=exc.request_id,
+                ) from None
+            raise
+
+    def _call(self, method: str, url: str, params: Mapping[str, object]) -> Answer:
         sdk = self._load()
         wall, started = datetime.now(UTC), time.monotonic()
         with self._translated():
-            response: Any = sdk.raw_request("get", url, **params)
+            response: Any = sdk.raw_request(method, url, **params)
         duration = timedelta(seconds=time.monotonic() - started)
         if not isinstance(response.data, dict):
             raise ProviderError("Stripe's answer is not an object", provider=self._alias)
@@ -117,7 +155,7 @@ class StripeClient:
             self._api_key,
             stripe_version=API_VERSION,
             base_addresses={"api": self._api_base},
-            http_client=stripe.RequestsClient(timeout=self._timeouts),
+            http_client=_noting_client(self._timeouts, self._attempts),
             max_network_retries=self._max_retries,
         )
 
@@ -132,8 +170,47 @@ class StripeClient:
             raise translate(exc, self._alias) from None
 
 
+class _Attempts(threading.local):
+    """Whether a sending of this thread's write may have had its effect, the SDK's repeats too."""
+
+    is_open = False
+
+
+def _noting_client(timeouts: tuple[float, float], attempts: _Attempts) -> "stripe.RequestsClient":
+    """The SDK's HTTP client. It tells of the last sending only: after one whose answer was lost, a
+    repeat that is refused or not even connected does not mean that nothing was done."""
+    import stripe
+
+    class NotingClient(stripe.RequestsClient):
+        def request(self, *args: Any, **options: Any) -> Any:
+            try:
+                answer = super().request(*args, **options)
+            except stripe.APIConnectionError as exc:
+                attempts.is_open |= not _never_connected(exc.__cause__)
+                raise
+            attempts.is_open |= answer[1] >= 500 or answer[1] == 409
+            return answer
+
+    return NotingClient(timeout=timeouts)
+
+
+def _never_connected(error: BaseException | None) -> bool:
+    from requests import ConnectionError as NoConnection
+    from requests import ConnectTimeout
+    from urllib3.exceptions import NewConnectionError
+
+    if isinstance(error, ConnectTimeout):
+        return True
+    inner = error.args[0] if isinstance(error, NoConnection) and error.args else None
+    return isinstance(getattr(inner, "reason", None), NewConnectionError)
+
+
+def _url(path: tuple[str, ...]) -> str:
+    return "/".join(("/v1", *(quote(each, safe="") for each in path)))
+
+
 def translate(error: "stripe.StripeError", alias: str) -> ProviderError:
-    """Return our error for one of the SDK's, raised by a read: nothing was done at Stripe.
+    """Return our error for one of the SDK's, as it stands for a read: nothing was done at Stripe.
 
     The message holds Stripe's codes only; its text may quote the key or what was sent.
     """
@@ -164,6 +241,10 @@ _PLAIN: dict[str, type[ProviderError]] = {
     "IdempotencyError": ProviderKeyConflict,
     "APIConnectionError": ProviderUnavailable,
 }
+
+
+# What tells of one sending only: an earlier one of the same write may have had its effect.
+_OF_ONE_SENDING = (CredentialsRejected, ProviderKeyConflict, ProviderUnavailable, RateLimited)
 
 
 def _by_status(error: "stripe.StripeError") -> type[ProviderError]:

@@ -1,6 +1,10 @@
+import socket
 import traceback
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 import requests
@@ -10,6 +14,7 @@ from responses import matchers
 from billing.errors import (
     CredentialsRejected,
     InvalidRequest,
+    OutcomeUnknown,
     PaymentDeclined,
     ProviderError,
     ProviderKeyConflict,
@@ -205,3 +210,179 @@ class TestErrors:
             mock.get(URL, body=failure)
             with pytest.raises(ProviderUnavailable):
                 client().get("customers", "cus_1")
+
+
+def write(**changes: Any) -> None:
+    client(**changes).post("customers", "cus_1", idempotency_key="op-1", params={"name": "Ana"})
+
+
+class TestWrites:
+    def test_sends_form_key_and_version(self) -> None:
+        params = {"name": "", "phone": None, "active": False, "items": [{"price": "p", "n": 2}]}
+        with responses.RequestsMock() as mock:
+            mock.post(URL, json=CUSTOMER, headers=DATE)
+            answer = client().post(
+                "customers", "cus_1", idempotency_key="op-1", params=params, expand=("a.b",)
+            )
+            sent = mock.calls[0].request
+        assert answer.body == CUSTOMER
+        assert dict(parse_qsl(str(sent.body), keep_blank_values=True)) == {
+            "name": "",
+            "active": "false",
+            "items[0][price]": "p",
+            "items[0][n]": "2",
+            "expand[0]": "a.b",
+        }
+        assert sent.headers["Idempotency-Key"] == "op-1"
+        assert sent.headers["Stripe-Version"] == API_VERSION
+        assert sent.headers["Content-Type"] == "application/x-www-form-urlencoded"
+        assert sent.req_kwargs["timeout"] == (3, 20)  # type: ignore[attr-defined]
+
+    def test_delete(self) -> None:
+        with responses.RequestsMock() as mock:
+            mock.delete(URL, json=CUSTOMER | {"deleted": True})
+            client().delete("customers", "cus_1", idempotency_key="op-1")
+            assert mock.calls[0].request.headers["Idempotency-Key"] == "op-1"
+
+    @pytest.mark.parametrize(
+        ("status", "body", "expected"),
+        [
+            (400, refusal("invalid_request_error", param="name"), InvalidRequest),
+            (400, refusal("idempotency_error"), ProviderKeyConflict),
+            (401, refusal("invalid_request_error"), CredentialsRejected),
+            (402, refusal("card_error", code="card_declined"), PaymentDeclined),
+            (403, refusal("invalid_request_error"), CredentialsRejected),
+            (404, refusal("invalid_request_error", code="resource_missing"), ProviderObjectMissing),
+            (404, "<html>", OutcomeUnknown),
+            (409, refusal("idempotency_error", code="idempotency_key_in_use"), OutcomeUnknown),
+            (429, refusal("invalid_request_error", code="rate_limit"), RateLimited),
+            (500, refusal("api_error"), OutcomeUnknown),
+            (503, "<html>", OutcomeUnknown),
+            (200, "<html>", OutcomeUnknown),
+            (200, '{"id": "cus_', OutcomeUnknown),
+            (200, "[]", OutcomeUnknown),
+        ],
+    )
+    def test_each_answer(self, status: int, body: Any, expected: type[ProviderError]) -> None:
+        given = {"body": body} if isinstance(body, str) else {"json": body}
+        with responses.RequestsMock() as mock:
+            mock.post(URL, status=status, headers={"Retry-After": "7"}, **given)
+            with pytest.raises(ProviderError) as caught:
+                write()
+        assert type(caught.value) is expected
+        assert caught.value.provider == "stripe"
+        assert caught.value.retry_after == (7 if status == 429 else None)
+        shown = "".join(traceback.format_exception(caught.value))
+        for private in (KEY, "ana@x.mx", "<html>"):
+            assert private not in shown
+
+    @pytest.mark.parametrize(
+        "failure",
+        [
+            requests.ConnectionError("broke off"),
+            requests.ReadTimeout(),
+            requests.exceptions.ChunkedEncodingError(),
+            requests.TooManyRedirects(),
+        ],
+    )
+    def test_a_lost_answer_is_unknown(self, failure: Exception) -> None:
+        with responses.RequestsMock() as mock:
+            mock.post(URL, body=failure)
+            with pytest.raises(OutcomeUnknown):
+                write()
+
+    def test_no_connection_in_time_is_unavailable(self) -> None:
+        with responses.RequestsMock() as mock:
+            mock.post(URL, body=requests.ConnectTimeout())
+            with pytest.raises(ProviderUnavailable):
+                write()
+
+
+@pytest.fixture
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    import stripe
+
+    monkeypatch.setattr(stripe.HTTPClient, "INITIAL_DELAY", 0)
+    monkeypatch.setattr(stripe.HTTPClient, "MAX_DELAY", 0)
+
+
+@pytest.mark.usefixtures("no_pause")
+class TestRepeatedWrites:
+    """The SDK repeats by itself and tells of the last sending only."""
+
+    def answers(self, mock: responses.RequestsMock, *given: Any) -> None:
+        for each in given:
+            if isinstance(each, Exception):
+                mock.post(URL, body=each)
+            else:
+                mock.post(URL, status=each, json=CUSTOMER if each == 200 else refusal("api_error"))
+
+    def test_keep_their_key(self) -> None:
+        with responses.RequestsMock() as mock:
+            self.answers(mock, requests.ReadTimeout(), 500, 200)
+            write(max_retries=2)
+            keys = [call.request.headers["Idempotency-Key"] for call in mock.calls]
+        assert keys == ["op-1"] * 3
+
+    @pytest.mark.parametrize("last", [requests.ConnectTimeout(), 401, 429])
+    @pytest.mark.parametrize("first", [requests.ReadTimeout(), 500, 409])
+    def test_after_a_lost_answer_the_last_word_decides_nothing(self, first: Any, last: Any) -> None:
+        with responses.RequestsMock() as mock:
+            self.answers(mock, first, last)
+            with pytest.raises(OutcomeUnknown):
+                write(max_retries=1)
+
+    def test_after_a_lost_answer_a_decline_is_one(self) -> None:
+        with responses.RequestsMock() as mock:
+            self.answers(mock, requests.ReadTimeout(), 402)
+            with pytest.raises(PaymentDeclined):
+                write(max_retries=1)
+
+    def test_never_connected_is_unavailable(self) -> None:
+        with responses.RequestsMock() as mock:
+            self.answers(mock, *[requests.ConnectTimeout()] * 3)
+            with pytest.raises(ProviderUnavailable):
+                write(max_retries=2)
+
+    def test_one_write_says_nothing_of_the_next(self) -> None:
+        one = client(max_retries=0)
+        with responses.RequestsMock() as mock:
+            self.answers(mock, requests.ReadTimeout(), 429)
+            with pytest.raises(OutcomeUnknown):
+                one.post("customers", "cus_1", idempotency_key="op-1")
+            with pytest.raises(RateLimited):
+                one.post("customers", "cus_1", idempotency_key="op-2")
+
+
+class TestRealSockets:
+    @pytest.fixture
+    def listener(self) -> Iterator[socket.socket]:
+        with socket.create_server(("127.0.0.1", 0)) as found:
+            yield found
+
+    def base(self, listener: socket.socket) -> str:
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    def test_a_refused_connection_is_unavailable(self, listener: socket.socket) -> None:
+        base = self.base(listener)
+        listener.close()
+        with pytest.raises(ProviderUnavailable):
+            write(api_base=base)
+
+    def test_a_silent_server_is_unknown(self, listener: socket.socket) -> None:
+        with pytest.raises(OutcomeUnknown):
+            write(api_base=self.base(listener), read_timeout_seconds=0.2)
+
+    @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{"])
+    def test_a_broken_answer_is_unknown(self, listener: socket.socket, answer: bytes) -> None:
+        def break_off() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+
+        with ThreadPoolExecutor(1) as pool:
+            served = pool.submit(break_off)
+            with pytest.raises(OutcomeUnknown):
+                write(api_base=self.base(listener))
+            served.result(5)
