@@ -1,4 +1,4 @@
-"""Stripe: what it sends and what it answers, in our types. Writing comes in a later capability."""
+"""Stripe: what it takes, sends and answers, in our types."""
 
 from billing.providers.stripe.provider import StripeProvider
 

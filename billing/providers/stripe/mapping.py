@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from billing.enums import (
+    BillingInterval,
     EndReason,
     IncompleteReason,
     InvoiceStatus,
@@ -42,12 +43,14 @@ from billing.providers.types import (
     LineData,
     PaymentData,
     PaymentMethodData,
+    PlanData,
     SubscriptionData,
 )
 
 REFERENCE_KEY = "cobro_reference"
 Word = TypeVar("Word", bound=StrEnum)
 
+_INTERVALS = {"month": BillingInterval.MONTHLY, "year": BillingInterval.YEARLY}
 _METHOD_TYPES = {"us_bank_account": PaymentMethodType.BANK_ACCOUNT}
 _END_REASONS = {
     "cancellation_requested": EndReason.CUSTOMER,
@@ -222,6 +225,26 @@ def payment(source: JSON, *, as_of: datetime) -> PaymentData:
         decline_code=decline_code(error) if status is PaymentStatus.FAILED else "",
         paid_at=moment(charge.get("created")) if is_paid else None,
         next_action=payment_action(source),
+        reference=_reference(source),
+        raw=source,
+    )
+
+
+def plan(source: JSON, *, as_of: datetime) -> PlanData:
+    """Map a price with its product expanded. A price without one amount (tiers, rates below a
+    minor unit) is Incomplete: we sell none."""
+    product = part(source, "product")
+    recurring = part(source, "recurring")
+    counts_one = recurring.get("interval_count") == 1
+    return PlanData(
+        id=required_id(source),
+        product_id=remote_id(source.get("product")),
+        name=text(product.get("name")),
+        amount_minor=required_amount(source, "unit_amount"),
+        currency=currency(source),
+        interval=_INTERVALS.get(text(recurring.get("interval"))) if counts_one else None,
+        is_active=source.get("active") is True and product.get("active", True) is True,
+        as_of=as_of,
         reference=_reference(source),
         raw=source,
     )

@@ -1,15 +1,19 @@
 """StripeProvider: the capabilities that Stripe has so far, each a few lines over the client.
 
-What it writes comes with later capabilities. Facts: Stripe API reference at the pinned version.
+A write that takes several calls gives each a key derived from the operation's, so that a repetition
+passes through the same ones. Facts: Stripe API reference at the pinned version.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from billing.enums import EventKind, InvoiceStatus, PaymentMethodType, PaymentState, PaymentStatus
-from billing.errors import ProviderError
+from billing.errors import InvalidRequest, ProviderError
 from billing.providers.base import (
+    PublishesPlans,
     ReadsCustomers,
     ReadsInvoices,
     ReadsPaymentMethods,
@@ -17,9 +21,9 @@ from billing.providers.base import (
     ReadsSubscriptions,
     ReceivesWebhooks,
 )
-from billing.providers.stripe import events, mapping, signatures
+from billing.providers.stripe import events, mapping, parameters, signatures
 from billing.providers.stripe.client import StripeClient
-from billing.providers.stripe.values import Incomplete, text
+from billing.providers.stripe.values import Incomplete, remote_id, text
 from billing.providers.types import (
     JSON,
     ClientConfig,
@@ -30,6 +34,8 @@ from billing.providers.types import (
     ObjectData,
     PaymentData,
     PaymentMethodData,
+    PlanData,
+    PlanRequest,
     ProviderEvent,
     Ref,
     SubscriptionData,
@@ -61,6 +67,7 @@ class StripeProvider(
     ReadsSubscriptions,
     ReadsInvoices,
     ReadsPayments,
+    PublishesPlans,
 ):
     """Stripe. Options: `api_key`, `publishable_key`, `webhook_secret` (text, comma-separated or a
     list while it is rotated), `api_base`, `connect_timeout_seconds` 3, `read_timeout_seconds` 20,
@@ -161,6 +168,66 @@ class StripeProvider(
         else:
             answer = self._client.get("payment_intents", payment.id, expand=("latest_charge",))
         return mapping.payment(answer.body, as_of=answer.as_of)
+
+    # plans
+
+    def list_plans(self) -> list[PlanData]:
+        found = self._client.pages(
+            "prices", active="true", type="recurring", expand=("data.product",)
+        )
+        return list(_sellable(found))
+
+    def get_plan(self, plan: Ref) -> PlanData:
+        answer = self._client.get("prices", plan.id, expand=("product",))
+        return mapping.plan(answer.body, as_of=answer.as_of)
+
+    def create_plan(self, request: PlanRequest, *, idempotency_key: str) -> PlanData:
+        parameters.check_amount(request)
+        product_id = request.product_id or self._create_product(request, idempotency_key)
+        answer = self._client.post(
+            "prices",
+            idempotency_key=idempotency_key,
+            expand=("product",),
+            params=parameters.price(request, product_id),
+        )
+        return mapping.plan(answer.body, as_of=answer.as_of)
+
+    def update_plan(self, plan: Ref, request: PlanRequest, *, idempotency_key: str) -> PlanData:
+        """Name and description are the product's, so its other prices get them too."""
+        current = self.get_plan(plan)
+        wanted = (request.amount_minor, request.currency, request.interval)
+        if wanted != (current.amount_minor, current.currency, current.interval):
+            raise InvalidRequest("a price keeps its amount; make another", param="amount_minor")
+        answer = self._client.post(
+            "products",
+            current.product_id,
+            idempotency_key=idempotency_key,
+            params={"name": request.name, "description": request.description},
+        )
+        return mapping.plan({**current.raw, "product": answer.body}, as_of=answer.as_of)
+
+    def archive_plan(self, plan: Ref, *, idempotency_key: str) -> PlanData:
+        answer = self._client.post(
+            "prices",
+            plan.id,
+            idempotency_key=idempotency_key,
+            expand=("product",),
+            params={"active": False},
+        )
+        return mapping.plan(answer.body, as_of=answer.as_of)
+
+    def _create_product(self, request: PlanRequest, key: str) -> str:
+        answer = self._client.post(
+            "products", idempotency_key=f"{key}-product", params=parameters.product(request)
+        )
+        return remote_id(answer.body)
+
+
+def _sellable(prices: Iterator[tuple[JSON, datetime]]) -> Iterator[PlanData]:
+    """The prices that have one amount; whatever else is sold in the account is not ours."""
+    for each, as_of in prices:
+        with suppress(Incomplete):
+            yield mapping.plan(each, as_of=as_of)
 
 
 _MAPPERS: dict[EventKind, Callable[..., ObjectData]] = {

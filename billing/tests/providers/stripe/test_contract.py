@@ -1,19 +1,15 @@
-"""Stripe held to the contract of every provider, its API answered on the wire by one life."""
-
-import re
-from collections.abc import Iterator
+"""Stripe held to the contract of every provider, its API answered on the wire by an account."""
 
 import pytest
-import responses
 
 from billing.enums import EventKind
 from billing.providers.stripe import StripeProvider
 from billing.providers.types import Ref
 from billing.testing import ProviderContract, Sign, SignedDelivery
+from billing.tests.stripe_account import StripeAccount
 from billing.tests.stripe_life import StripeLife, sign
 
 SECRET = "whsec_contract"
-NOT_FOUND = {"error": {"type": "invalid_request_error", "code": "resource_missing"}}
 
 
 @pytest.fixture
@@ -25,13 +21,8 @@ def life() -> StripeLife:
 
 
 @pytest.fixture(autouse=True)
-def api(life: StripeLife) -> Iterator[None]:
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        life.serve(mock)
-        mock.get(
-            re.compile(r"https://api\.stripe\.com/v1/\w+/missing_0001"), json=NOT_FOUND, status=404
-        )
-        yield
+def _known(account: StripeAccount, life: StripeLife) -> None:
+    account.objects |= {remote_id: each for (_, remote_id), each in life.api_objects().items()}
 
 
 class TestStripeContract(ProviderContract):

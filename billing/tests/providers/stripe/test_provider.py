@@ -62,6 +62,8 @@ class TestDeclaration:
             base.ReadsSubscriptions,
             base.ReadsInvoices,
             base.ReadsPayments,
+            base.ReadsPlans,
+            base.PublishesPlans,
         }
 
     def test_name_features_and_public_config(self) -> None:

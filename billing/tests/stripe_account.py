@@ -1,0 +1,178 @@
+"""A Stripe account for `responses`: takes writes, honours idempotency keys, answers in Stripe's
+published shapes and keeps what it was asked.
+
+Cards: a payment method whose id holds "declined" is refused, "challenge" asks for 3-D Secure.
+"""
+
+import copy
+import itertools
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import responses
+from requests import PreparedRequest
+
+from billing.tests.stripe_life import API_BASE, published
+
+JSON = dict[str, Any]
+_NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
+
+
+class Refusal(Exception):
+    def __init__(self, status: int, **error: str) -> None:
+        super().__init__(error)
+        self.status = status
+        self.body = {"error": {"type": "invalid_request_error", "message": "No."} | error}
+
+
+class StripeAccount:
+    """Objects by id, in the order in which they were made; `calls` is what came in and went out."""
+
+    def __init__(self, objects: Mapping[str, JSON] | None = None) -> None:
+        self.objects: dict[str, JSON] = dict(objects or {})
+        self.calls: list[JSON] = []
+        self._answers: dict[str, tuple[object, tuple[int, JSON]]] = {}
+        self._numbers = itertools.count(1)
+
+    def serve(self, mock: responses.RequestsMock) -> None:
+        anything = re.compile(re.escape(API_BASE) + "/v1/.*")
+        for method in (responses.GET, responses.POST, responses.DELETE):
+            mock.add_callback(method, anything, self._call)
+
+    def sent(self, method: str, path: str) -> list[JSON]:
+        """Parameters of the calls of one method and path, in order, as they were written."""
+        return [
+            dict(parse_qsl(call["body"] or "", keep_blank_values=True))
+            for call in self.calls
+            if (call["method"], urlsplit(call["url"]).path) == (method, f"/v1/{path}")
+        ]
+
+    def keys(self) -> list[str]:
+        """Idempotency keys of all writes, in order."""
+        headers = [call["headers"] for call in self.calls if call["method"] != "GET"]
+        return [each["Idempotency-Key"] for each in headers]
+
+    def _call(self, request: PreparedRequest) -> tuple[int, dict[str, str], str]:
+        url = urlsplit(str(request.url))
+        body = request.body.decode() if isinstance(request.body, bytes) else request.body
+        params = nested(parse_qsl(body or url.query, keep_blank_values=True))
+        path = [unquote(each) for each in url.path.split("/")[2:]]
+        status, answer = self._once(request, [str(request.method), *path], params)
+        self.calls.append(
+            {
+                "method": request.method,
+                "url": request.url,
+                "headers": dict(request.headers),
+                "body": body,
+                "response_status": status,
+                "response_body": answer,
+            }
+        )
+        return status, {"Date": format_datetime(_NOW, usegmt=True)}, json.dumps(answer)
+
+    def _once(self, request: PreparedRequest, path: list[str], params: JSON) -> tuple[int, JSON]:
+        """Stripe: the first answer to a key is repeated, declines included; GET and DELETE have no
+        keys."""
+        key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
+        if key in self._answers:
+            asked, answer = self._answers[key]
+            error = Refusal(400, type="idempotency_error").body
+            return answer if asked == (path, params) else (400, error)
+        answer = self._answer(path, copy.deepcopy(params))
+        if key:
+            self._answers[key] = (path, params), answer
+        return answer
+
+    def _answer(self, path: list[str], params: JSON) -> tuple[int, JSON]:
+        expand = list(params.pop("expand", {}).values())
+        try:
+            found = self._act(path, params)
+        except Refusal as refusal:
+            return refusal.status, refusal.body
+        return 200, self._expanded(copy.deepcopy(found), [each.split(".") for each in expand])
+
+    def _expanded(self, found: Any, paths: list[list[str]]) -> Any:
+        for name, *rest in paths:
+            for each in found if isinstance(found, list) else [found]:
+                if isinstance(each.get(name), str) and each[name] in self.objects:
+                    each[name] = copy.deepcopy(self.objects[each[name]])
+                if rest and not isinstance(each.get(name), str | None):
+                    self._expanded(each[name], [rest])
+        return found
+
+    def _act(self, path: list[str], params: JSON) -> JSON:
+        match path:
+            case ["POST", "products"]:
+                return self._make("product", "prod", default_price=None, **params)
+            case ["POST", "prices"]:
+                return self._make_price(params)
+            case ["GET", "prices"]:
+                prices = self._all("price")
+                return page([each for each in prices if each["active"]])
+            case ["POST", "products" | "prices", found]:
+                return self._update(found, params)
+            case ["GET", "customers", owner, "payment_methods"]:
+                return page(self._all("payment_method", owner))
+            case ["GET", "invoices"]:
+                return page(self._all("invoice", params["customer"]))
+            case ["GET", _, found]:
+                return self.one(found)
+        raise Refusal(404)
+
+    # objects
+
+    def one(self, remote_id: str) -> JSON:
+        if remote_id not in self.objects:
+            raise Refusal(404, code="resource_missing")
+        return self.objects[remote_id]
+
+    def _all(self, kind: str, owner: str = "") -> list[JSON]:
+        """Newest first, as Stripe lists."""
+        found = [each for each in self.objects.values() if each["object"] == kind][::-1]
+        return [each for each in found if not owner or each["customer"] == owner]
+
+    def _make(self, kind: str, prefix: str, **values: Any) -> JSON:
+        remote_id = f"{prefix}_{next(self._numbers):04d}"
+        stamp = int(_NOW.timestamp())
+        found = published(kind) | {"id": remote_id, "created": stamp, "metadata": {}} | values
+        self.objects[remote_id] = found
+        return found
+
+    def _update(self, remote_id: str, params: JSON) -> JSON:
+        found = self.one(remote_id)
+        found["metadata"] = found["metadata"] | params.pop("metadata", {})
+        found |= {name: None if value == "" else value for name, value in params.items()}
+        return found
+
+    def _make_price(self, params: JSON) -> JSON:
+        amount = int(params.pop("unit_amount"))
+        recurring = published("price")["recurring"] | params.pop("recurring")
+        return self._make(
+            "price",
+            "price",
+            unit_amount=amount,
+            unit_amount_decimal=str(amount),
+            recurring=recurring,
+            **{"custom_unit_amount": None, "transform_quantity": None} | params,
+        )
+
+
+def page(data: list[JSON], url: str = "/v1/things") -> JSON:
+    return {"object": "list", "url": url, "has_more": False, "data": data}
+
+
+def nested(pairs: list[tuple[str, str]]) -> JSON:
+    """Bracketed form keys as nested objects: items[0][price]=x -> {"items": {"0": {...}}}."""
+    found: JSON = {}
+    for name, value in pairs:
+        *path, last = name.replace("]", "").split("[")
+        place = found
+        for each in path:
+            place = place.setdefault(each, {})
+        place[last] = {"true": True, "false": False}.get(value, value)
+    return found
