@@ -107,6 +107,10 @@ class StripeAccount:
 
     def _act(self, path: list[str], params: JSON) -> JSON:
         match path:
+            case ["POST", "customers"]:
+                return self._make("customer", "cus", **{"discount": None} | params)
+            case ["DELETE", "customers", found]:
+                return self._delete_customer(found)
             case ["POST", "products"]:
                 return self._make("product", "prod", default_price=None, **params)
             case ["POST", "prices"]:
@@ -114,7 +118,7 @@ class StripeAccount:
             case ["GET", "prices"]:
                 prices = self._all("price")
                 return page([each for each in prices if each["active"]])
-            case ["POST", "products" | "prices", found]:
+            case ["POST", "customers" | "products" | "prices", found]:
                 return self._update(found, params)
             case ["GET", "customers", owner, "payment_methods"]:
                 return page(self._all("payment_method", owner))
@@ -131,6 +135,18 @@ class StripeAccount:
             raise Refusal(404, code="resource_missing")
         return self.objects[remote_id]
 
+    def _living(self, remote_id: str) -> JSON:
+        """Writes know nothing of what was deleted; reads tell that it was."""
+        found = self.one(remote_id)
+        if found.get("deleted"):
+            raise Refusal(404, code="resource_missing")
+        return found
+
+    def _delete_customer(self, remote_id: str) -> JSON:
+        self._living(remote_id)
+        self.objects[remote_id] = {"id": remote_id, "object": "customer", "deleted": True}
+        return self.objects[remote_id]
+
     def _all(self, kind: str, owner: str = "") -> list[JSON]:
         """Newest first, as Stripe lists."""
         found = [each for each in self.objects.values() if each["object"] == kind][::-1]
@@ -144,7 +160,7 @@ class StripeAccount:
         return found
 
     def _update(self, remote_id: str, params: JSON) -> JSON:
-        found = self.one(remote_id)
+        found = self._living(remote_id)
         found["metadata"] = found["metadata"] | params.pop("metadata", {})
         found |= {name: None if value == "" else value for name, value in params.items()}
         return found

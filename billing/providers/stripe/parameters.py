@@ -4,12 +4,31 @@ from billing.enums import BillingInterval
 from billing.errors import InvalidRequest
 from billing.money import Money, exponent
 from billing.providers.stripe.mapping import REFERENCE_KEY
-from billing.providers.types import JSON, PlanRequest
+from billing.providers.types import JSON, CustomerRequest, PlanRequest
 
 PLAN_REFERENCE_KEY = "cobro_plan_reference"
 INTERVALS = {BillingInterval.MONTHLY: "month", BillingInterval.YEARLY: "year"}
 # Stripe docs, "Supported currencies", special cases: its minor unit is not ISO 4217's there.
 _OTHER_UNITS = ("ISK", "MGA", "UGX")
+_ADDRESS_LINES = ("line1", "line2", "city", "state", "postal_code", "country")
+
+
+def new_customer(request: CustomerRequest) -> JSON:
+    """Without blanks: there is nothing to unset yet, and Stripe refuses some of them."""
+    lines = {name: request.address.get(name) or None for name in _ADDRESS_LINES}
+    return {name: value or None for name, value in customer(request).items()} | {"address": lines}
+
+
+def customer(request: CustomerRequest) -> JSON:
+    """The whole profile: what is blank here is unset there."""
+    address = {name: request.address.get(name, "") for name in _ADDRESS_LINES}
+    return {
+        "name": request.name,
+        "email": request.email,
+        "phone": request.phone,
+        "address": address if any(address.values()) else "",
+        "metadata": {**request.metadata, REFERENCE_KEY: request.reference},
+    }
 
 
 def product(request: PlanRequest) -> JSON:

@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import Any
 
 from billing.enums import EventKind, InvoiceStatus, PaymentMethodType, PaymentState, PaymentStatus
-from billing.errors import InvalidRequest, ProviderError
+from billing.errors import InvalidRequest, ProviderError, ProviderObjectMissing
 from billing.providers.base import (
+    ManagesCustomers,
     PublishesPlans,
-    ReadsCustomers,
     ReadsInvoices,
     ReadsPaymentMethods,
     ReadsPayments,
@@ -28,6 +28,7 @@ from billing.providers.types import (
     JSON,
     ClientConfig,
     CustomerData,
+    CustomerRequest,
     Features,
     HealthData,
     InvoiceData,
@@ -62,7 +63,7 @@ _INVOICE_EXPAND = ("payments.data.payment.payment_intent",)
 
 class StripeProvider(
     ReceivesWebhooks,
-    ReadsCustomers,
+    ManagesCustomers,
     ReadsPaymentMethods,
     ReadsSubscriptions,
     ReadsInvoices,
@@ -168,6 +169,33 @@ class StripeProvider(
         else:
             answer = self._client.get("payment_intents", payment.id, expand=("latest_charge",))
         return mapping.payment(answer.body, as_of=answer.as_of)
+
+    # customers
+
+    def create_customer(self, request: CustomerRequest, *, idempotency_key: str) -> CustomerData:
+        answer = self._client.post(
+            "customers", idempotency_key=idempotency_key, params=parameters.new_customer(request)
+        )
+        return mapping.customer(answer.body, as_of=answer.as_of)
+
+    def update_customer(
+        self, customer: Ref, request: CustomerRequest, *, idempotency_key: str
+    ) -> CustomerData:
+        answer = self._client.post(
+            "customers",
+            customer.id,
+            idempotency_key=idempotency_key,
+            params=parameters.customer(request),
+        )
+        return mapping.customer(answer.body, as_of=answer.as_of)
+
+    def delete_customer(self, customer: Ref, *, idempotency_key: str) -> None:
+        """One that was deleted before is gone, as wanted; one that never was is missing."""
+        try:
+            self._client.delete("customers", customer.id, idempotency_key=idempotency_key)
+        except ProviderObjectMissing:
+            if not self.get_customer(customer).is_deleted:
+                raise
 
     # plans
 

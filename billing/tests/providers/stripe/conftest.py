@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import responses
 
+from billing.providers.stripe import StripeProvider
 from billing.tests.providers.stripe.shared_contract import CHECKER, contract_module
 from billing.tests.stripe_account import StripeAccount
 
@@ -46,3 +47,9 @@ def account(recorded: list[dict[str, Any]]) -> Iterator[StripeAccount]:
         account.serve(mock)
         yield account
     recorded.extend(account.calls)
+
+
+@pytest.fixture
+def stripe() -> StripeProvider:
+    options = {"api_key": "sk_test_1", "max_retries": 0}
+    return StripeProvider(alias="stripe", mode="test", options=options)

@@ -10,12 +10,6 @@ from billing.testing import key, plan_request
 from billing.tests.stripe_account import StripeAccount
 
 
-@pytest.fixture
-def stripe() -> StripeProvider:
-    options = {"api_key": "sk_test_1", "max_retries": 0}
-    return StripeProvider(alias="stripe", mode="test", options=options)
-
-
 def test_a_plan_is_a_product_and_a_price(stripe: StripeProvider, account: StripeAccount) -> None:
     request = plan_request(interval=BillingInterval.YEARLY)
     made = stripe.create_plan(request, idempotency_key="op-plan")

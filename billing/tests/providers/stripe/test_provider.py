@@ -58,6 +58,7 @@ class TestDeclaration:
             base.PaymentProvider,
             base.ReceivesWebhooks,
             base.ReadsCustomers,
+            base.ManagesCustomers,
             base.ReadsPaymentMethods,
             base.ReadsSubscriptions,
             base.ReadsInvoices,
