@@ -1,7 +1,7 @@
 """A Stripe account for `responses`: takes writes, honours idempotency keys, answers in Stripe's
 published shapes and keeps what it was asked.
 
-Cards: a payment method whose id holds "declined" is refused, "challenge" asks for 3-D Secure.
+Cards are Stripe's test cards: attaching `pm_card_...` makes a new payment method each time.
 """
 
 import copy
@@ -37,6 +37,8 @@ class StripeAccount:
         self.objects: dict[str, JSON] = dict(objects or {})
         self.calls: list[JSON] = []
         self._answers: dict[str, tuple[object, tuple[int, JSON]]] = {}
+        self._refusals: dict[str, Refusal] = {}
+        self._cards: dict[str, str] = {}
         self._numbers = itertools.count(1)
 
     def serve(self, mock: responses.RequestsMock) -> None:
@@ -56,6 +58,10 @@ class StripeAccount:
         """Idempotency keys of all writes, in order."""
         headers = [call["headers"] for call in self.calls if call["method"] != "GET"]
         return [each["Idempotency-Key"] for each in headers]
+
+    def refuse_next(self, method: str, path: str, status: int, **error: str) -> None:
+        """Refuse the next call of this method and path, without effect."""
+        self._refusals[f"{method}/{path}"] = Refusal(status, **error)
 
     def _call(self, request: PreparedRequest) -> tuple[int, dict[str, str], str]:
         url = urlsplit(str(request.url))
@@ -83,6 +89,9 @@ class StripeAccount:
             asked, answer = self._answers[key]
             error = Refusal(400, type="idempotency_error").body
             return answer if asked == (path, params) else (400, error)
+        refusal = self._refusals.pop("/".join(path), None)
+        if refusal:
+            return refusal.status, refusal.body
         answer = self._answer(path, copy.deepcopy(params))
         if key:
             self._answers[key] = (path, params), answer
@@ -118,10 +127,16 @@ class StripeAccount:
             case ["GET", "prices"]:
                 prices = self._all("price")
                 return page([each for each in prices if each["active"]])
-            case ["POST", "customers" | "products" | "prices", found]:
+            case ["POST", "payment_methods", found, "attach"]:
+                return self._attach(found, params["customer"])
+            case ["POST", "payment_methods", found, "detach"]:
+                return self._detach(found)
+            case ["POST", "customers" | "products" | "prices" | "subscriptions", found]:
                 return self._update(found, params)
             case ["GET", "customers", owner, "payment_methods"]:
                 return page(self._all("payment_method", owner))
+            case ["GET", "subscriptions"]:
+                return page(self._subscriptions(params))
             case ["GET", "invoices"]:
                 return page(self._all("invoice", params["customer"]))
             case ["GET", _, found]:
@@ -134,6 +149,31 @@ class StripeAccount:
         if remote_id not in self.objects:
             raise Refusal(404, code="resource_missing")
         return self.objects[remote_id]
+
+    def _attach(self, token: str, owner: str) -> JSON:
+        self._living(owner)
+        if token.startswith("pm_card_"):
+            card = published("payment_method")["card"] | {"generated_from": None, "wallet": None}
+            made = self._make("payment_method", "pm", customer=owner, card=card)
+            self._cards[made["id"]] = token
+            return made
+        found = self.one(token)
+        if found["customer"] not in (None, owner):
+            raise Refusal(400)
+        found["customer"] = owner
+        return found
+
+    def _detach(self, remote_id: str) -> JSON:
+        found = self.one(remote_id)
+        if not found["customer"]:
+            raise Refusal(400)
+        found["customer"] = None
+        return found
+
+    def _subscriptions(self, params: JSON) -> list[JSON]:
+        """Without a status Stripe leaves out the canceled ones only."""
+        found = self._all("subscription", params["customer"])
+        return [each for each in found if params.get("status") or each["status"] != "canceled"]
 
     def _living(self, remote_id: str) -> JSON:
         """Writes know nothing of what was deleted; reads tell that it was."""
@@ -162,7 +202,11 @@ class StripeAccount:
     def _update(self, remote_id: str, params: JSON) -> JSON:
         found = self._living(remote_id)
         found["metadata"] = found["metadata"] | params.pop("metadata", {})
-        found |= {name: None if value == "" else value for name, value in params.items()}
+        for name, value in params.items():
+            part = found.get(name)
+            if isinstance(value, dict) and isinstance(part, dict):
+                value = part | value
+            found[name] = None if value == "" else value
         return found
 
     def _make_price(self, params: JSON) -> JSON:

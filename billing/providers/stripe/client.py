@@ -122,12 +122,7 @@ class StripeClient:
         except ProviderError as exc:
             is_undecided = type(exc) is ProviderError
             if is_undecided or (self._attempts.is_open and isinstance(exc, _OF_ONE_SENDING)):
-                raise OutcomeUnknown(
-                    exc.message,
-                    provider=self._alias,
-                    provider_code=exc.provider_code,
-                    request_id=exc.request_id,
-                ) from None
+                raise left_open(exc) from None
             raise
 
     def _call(self, method: str, url: str, params: Mapping[str, object]) -> Answer:
@@ -168,6 +163,26 @@ class StripeClient:
         except stripe.StripeError as exc:
             # Not "from exc": a stored traceback would show the SDK's text, which quotes bodies.
             raise translate(exc, self._alias) from None
+
+
+@contextmanager
+def begun(is_begun: bool = True) -> Iterator[None]:
+    """For the later calls of a write of several: a refusal does not mean that nothing was done."""
+    try:
+        yield
+    except ProviderError as exc:
+        if is_begun:
+            raise left_open(exc) from None
+        raise
+
+
+def left_open(error: ProviderError) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        error.message,
+        provider=error.provider,
+        provider_code=error.provider_code,
+        request_id=error.request_id,
+    )
 
 
 class _Attempts(threading.local):

@@ -10,19 +10,26 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from billing.enums import EventKind, InvoiceStatus, PaymentMethodType, PaymentState, PaymentStatus
+from billing.enums import (
+    EventKind,
+    InvoiceStatus,
+    PaymentMethodType,
+    PaymentState,
+    PaymentStatus,
+    SubscriptionStatus,
+)
 from billing.errors import InvalidRequest, ProviderError, ProviderObjectMissing
 from billing.providers.base import (
     ManagesCustomers,
+    ManagesPaymentMethods,
     PublishesPlans,
     ReadsInvoices,
-    ReadsPaymentMethods,
     ReadsPayments,
     ReadsSubscriptions,
     ReceivesWebhooks,
 )
 from billing.providers.stripe import events, mapping, parameters, signatures
-from billing.providers.stripe.client import StripeClient
+from billing.providers.stripe.client import StripeClient, begun
 from billing.providers.stripe.values import Incomplete, remote_id, text
 from billing.providers.types import (
     JSON,
@@ -35,6 +42,7 @@ from billing.providers.types import (
     ObjectData,
     PaymentData,
     PaymentMethodData,
+    PaymentMethodRequest,
     PlanData,
     PlanRequest,
     ProviderEvent,
@@ -58,13 +66,14 @@ _OBJECTS = {
     EventKind.PAYMENT: ("payment_intent",),
 }
 _SUBSCRIPTION_EXPAND = ("latest_invoice.confirmation_secret", "pending_setup_intent")
+_ENDED = (SubscriptionStatus.CANCELED, SubscriptionStatus.INCOMPLETE_EXPIRED)
 _INVOICE_EXPAND = ("payments.data.payment.payment_intent",)
 
 
 class StripeProvider(
     ReceivesWebhooks,
     ManagesCustomers,
-    ReadsPaymentMethods,
+    ManagesPaymentMethods,
     ReadsSubscriptions,
     ReadsInvoices,
     ReadsPayments,
@@ -196,6 +205,59 @@ class StripeProvider(
         except ProviderObjectMissing:
             if not self.get_customer(customer).is_deleted:
                 raise
+
+    # payment methods
+
+    def create_payment_method(
+        self, customer: Ref, request: PaymentMethodRequest, *, idempotency_key: str
+    ) -> PaymentMethodData:
+        """The token is the id of a payment method that the browser made, with its billing details;
+        Stripe attaches it as it is."""
+        answer = self._client.post(
+            "payment_methods",
+            request.token,
+            "attach",
+            idempotency_key=idempotency_key,
+            params={"customer": customer.id},
+        )
+        return mapping.payment_method(answer.body, as_of=answer.as_of)
+
+    def delete_payment_method(
+        self, payment_method: Ref, *, idempotency_key: str
+    ) -> PaymentMethodData:
+        answer = self._client.post(
+            "payment_methods", payment_method.id, "detach", idempotency_key=idempotency_key
+        )
+        return mapping.payment_method(answer.body, as_of=answer.as_of)
+
+    def set_default_payment_method(
+        self, customer: Ref, payment_method: Ref, *, idempotency_key: str
+    ) -> CustomerData:
+        """A subscription's own default goes before its customer's. The customer comes last: whoever
+        sees the new default there knows that the subscriptions have it."""
+        kept = (None, payment_method.id)
+        others = [each for each in self._running(customer) if each.payment_method_id not in kept]
+        for number, each in enumerate(others):
+            with begun(number > 0):
+                self._client.post(
+                    "subscriptions",
+                    each.id,
+                    idempotency_key=f"{idempotency_key}-{each.id}",
+                    params={"default_payment_method": payment_method.id},
+                )
+        with begun(bool(others)):
+            answer = self._client.post(
+                "customers",
+                customer.id,
+                idempotency_key=idempotency_key,
+                params={"invoice_settings": {"default_payment_method": payment_method.id}},
+            )
+        return mapping.customer(answer.body, as_of=answer.as_of)
+
+    def _running(self, customer: Ref) -> list[SubscriptionData]:
+        found = self._client.pages("subscriptions", customer=customer.id)
+        listed = (mapping.subscription(each, as_of=as_of) for each, as_of in found)
+        return [each for each in listed if each.status not in _ENDED]
 
     # plans
 

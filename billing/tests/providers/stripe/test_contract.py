@@ -47,12 +47,8 @@ class TestStripeContract(ProviderContract):
         )
 
     @pytest.fixture
-    def customer(self, life: StripeLife) -> Ref:
-        return Ref(id=life.customer_id, customer_id=life.customer_id)
-
-    @pytest.fixture
-    def payment_method(self, life: StripeLife) -> Ref:
-        return Ref(id=life.payment_method_id, customer_id=life.customer_id)
+    def token(self) -> str:
+        return "pm_card_visa"
 
     @pytest.fixture
     def subscription(self, life: StripeLife) -> Ref:

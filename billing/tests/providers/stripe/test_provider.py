@@ -60,6 +60,7 @@ class TestDeclaration:
             base.ReadsCustomers,
             base.ManagesCustomers,
             base.ReadsPaymentMethods,
+            base.ManagesPaymentMethods,
             base.ReadsSubscriptions,
             base.ReadsInvoices,
             base.ReadsPayments,
