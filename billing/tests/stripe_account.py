@@ -2,6 +2,7 @@
 published shapes and keeps what it was asked.
 
 Cards are Stripe's test cards: attaching `pm_card_...` makes a new payment method each time.
+Subscriptions are lives (`billing.tests.stripe_life`), so their objects stay consistent.
 """
 
 import copy
@@ -17,7 +18,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import responses
 from requests import PreparedRequest
 
-from billing.tests.stripe_life import API_BASE, published
+from billing.tests.stripe_life import API_BASE, StripeLife, published
 
 JSON = dict[str, Any]
 _NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
@@ -37,6 +38,7 @@ class StripeAccount:
         self.objects: dict[str, JSON] = dict(objects or {})
         self.calls: list[JSON] = []
         self._answers: dict[str, tuple[object, tuple[int, JSON]]] = {}
+        self._lives: dict[str, StripeLife] = {}
         self._refusals: dict[str, Refusal] = {}
         self._cards: dict[str, str] = {}
         self._numbers = itertools.count(1)
@@ -108,11 +110,20 @@ class StripeAccount:
     def _expanded(self, found: Any, paths: list[list[str]]) -> Any:
         for name, *rest in paths:
             for each in found if isinstance(found, list) else [found]:
+                self._include(each, name)
                 if isinstance(each.get(name), str) and each[name] in self.objects:
                     each[name] = copy.deepcopy(self.objects[each[name]])
                 if rest and not isinstance(each.get(name), str | None):
                     self._expanded(each[name], [rest])
         return found
+
+    def _include(self, found: JSON, name: str) -> None:
+        """What Stripe adds to an invoice only where it is asked for."""
+        if name == "confirmation_secret" and found["status"] == "open":
+            found[name] = {"type": "payment_intent", "client_secret": f"{found['id']}_secret"}
+        if name == "payments":
+            links = self._all("invoice_payment")
+            found[name] = page([each for each in links if each["invoice"] == found["id"]])
 
     def _act(self, path: list[str], params: JSON) -> JSON:
         match path:
@@ -131,7 +142,15 @@ class StripeAccount:
                 return self._attach(found, params["customer"])
             case ["POST", "payment_methods", found, "detach"]:
                 return self._detach(found)
-            case ["POST", "customers" | "products" | "prices" | "subscriptions", found]:
+            case ["POST", "subscriptions"]:
+                return self._subscribe(params)
+            case ["POST", "subscriptions", found]:
+                return self._change(found, params)
+            case ["DELETE", "subscriptions", found]:
+                return self._cancel(found)
+            case ["POST", "invoices", found, "pay"]:
+                return self._pay(found, params)
+            case ["POST", "customers" | "products" | "prices", found]:
                 return self._update(found, params)
             case ["GET", "customers", owner, "payment_methods"]:
                 return page(self._all("payment_method", owner))
@@ -169,6 +188,85 @@ class StripeAccount:
             raise Refusal(400)
         found["customer"] = None
         return found
+
+    def _subscribe(self, params: JSON) -> JSON:
+        self._living(params["customer"])
+        item, trial_end = params["items"]["0"], params.get("trial_end")
+        price, quantity = self.one(item["price"]), int(item["quantity"])
+        life = StripeLife(
+            started_at=_NOW,
+            number=next(self._numbers),
+            amount_minor=0 if trial_end else price["unit_amount"] * quantity,
+            price_id=price["id"],
+            currency=price["currency"],
+        )
+        life.customer_id = params["customer"]
+        life.payment_method_id = params.get("default_payment_method")
+        life.subscribe()
+        found = life.objects["subscription", life.subscription_id]
+        found |= {"metadata": params["metadata"]}
+        found |= {"default_payment_method": params.get("default_payment_method")}
+        found["items"]["data"][0] |= {"price": copy.deepcopy(price), "quantity": quantity}
+        if trial_end:
+            life.pay()
+            self._start_trial(found, int(trial_end))
+        self._lives[life.subscription_id] = life
+        self.objects |= {remote_id: each for (_, remote_id), each in life.objects.items()}
+        return found
+
+    def _start_trial(self, found: JSON, until: int) -> None:
+        found |= {"status": "trialing", "trial_start": found["created"], "trial_end": until}
+        if not found["default_payment_method"]:
+            intent = self._make("setup_intent", "seti", customer=found["customer"])
+            intent |= {"last_setup_error": None, "next_action": None}
+            found["pending_setup_intent"] = intent["id"]
+
+    def _change(self, remote_id: str, params: JSON) -> JSON:
+        found = self.one(remote_id)
+        if found["status"] == "canceled":
+            raise Refusal(400)
+        item = params.pop("items", {}).get("0")
+        if item:
+            self._change_item(found["items"]["data"], item)
+        plans_end = params.get("cancel_at_period_end", found["cancel_at_period_end"])
+        end = found["items"]["data"][0]["current_period_end"]
+        found |= {"cancel_at": end if plans_end else None}
+        for name in ("proration_behavior", "payment_behavior"):
+            params.pop(name, None)
+        return self._update(remote_id, params)
+
+    def _change_item(self, items: list[JSON], wanted: JSON) -> None:
+        """Stripe: an item that is not named by its id is a new one."""
+        if "id" not in wanted:
+            items.append(copy.deepcopy(items[0]) | {"id": "si_second"})
+        item = items[0] if wanted.get("id") == items[0]["id"] else items[-1]
+        if "price" in wanted:
+            item["price"] = copy.deepcopy(self.one(wanted["price"]))
+        item["quantity"] = int(wanted.get("quantity", item["quantity"]))
+
+    def _cancel(self, remote_id: str) -> JSON:
+        if self.one(remote_id)["status"] == "canceled":
+            raise Refusal(404, code="resource_missing")
+        self._lives[remote_id].cancel()
+        return self.one(remote_id)
+
+    def _pay(self, invoice_id: str, params: JSON) -> JSON:
+        invoice = self.one(invoice_id)
+        if invoice["status"] != "open":
+            raise Refusal(400)
+        life = self._lives[invoice["parent"]["subscription_details"]["subscription"]]
+        subscription = self.one(life.subscription_id)
+        method = params.get("payment_method") or subscription["default_payment_method"]
+        if self._cards.get(method) == "pm_card_chargeCustomerFail":
+            life.fail()
+            declined = {"type": "card_error", "code": "card_declined"}
+            raise Refusal(402, **declined, decline_code="insufficient_funds")
+        if self._cards.get(method) == "pm_card_authenticationRequired":
+            self.one(life.payment_id)["status"] = "requires_action"
+            raise Refusal(402, code="invoice_payment_intent_requires_action")
+        life.payment_method_id = method
+        life.pay()
+        return invoice
 
     def _subscriptions(self, params: JSON) -> list[JSON]:
         """Without a status Stripe leaves out the canceled ones only."""

@@ -8,6 +8,8 @@ _CODES = {
     "expired_card": "expired_card",
     "authentication_required": "authentication_required",
     "authentication_not_handled": "authentication_required",
+    "invoice_payment_intent_requires_action": "authentication_required",
+    "subscription_payment_intent_requires_action": "authentication_required",
     "payment_intent_authentication_failure": "authentication_required",
     "setup_intent_authentication_failure": "authentication_required",
 }

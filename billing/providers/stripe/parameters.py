@@ -4,7 +4,13 @@ from billing.enums import BillingInterval
 from billing.errors import InvalidRequest
 from billing.money import Money, exponent
 from billing.providers.stripe.mapping import REFERENCE_KEY
-from billing.providers.types import JSON, CustomerRequest, PlanRequest
+from billing.providers.types import (
+    JSON,
+    CustomerRequest,
+    PlanRequest,
+    SubscriptionRequest,
+    SubscriptionUpdate,
+)
 
 PLAN_REFERENCE_KEY = "cobro_plan_reference"
 INTERVALS = {BillingInterval.MONTHLY: "month", BillingInterval.YEARLY: "year"}
@@ -65,3 +71,35 @@ def check_amount(request: PlanRequest) -> None:
     if exponent(money.currency) == 3 and money.minor % 10:
         message = f"Stripe takes {money.currency} with two decimals only"
         raise InvalidRequest(message, param="amount_minor")
+
+
+def subscription(request: SubscriptionRequest) -> JSON:
+    """It starts unpaid, so that a card that needs its owner leaves something to confirm."""
+    trial_end = request.trial_end_at
+    return {
+        "customer": request.customer_id,
+        "items": [{"price": request.price_id, "quantity": request.quantity}],
+        "default_payment_method": request.payment_method_id,
+        "payment_behavior": "default_incomplete",
+        "payment_settings": {"save_default_payment_method": "on_subscription"},
+        "trial_end": int(trial_end.timestamp()) if trial_end else None,
+        "metadata": {**request.metadata, REFERENCE_KEY: request.reference},
+    }
+
+
+def changes(wanted: SubscriptionUpdate, item_id: str) -> JSON:
+    """`item_id` names the item to change: without it Stripe would add a second one."""
+    params = {
+        "default_payment_method": wanted.payment_method_id,
+        "cancel_at_period_end": wanted.cancel_at_period_end,
+    }
+    if not item_id:
+        return params
+    item = {"id": item_id, "price": wanted.price_id, "quantity": wanted.quantity}
+    return {
+        **params,
+        "items": [item],
+        "proration_behavior": "create_prorations",
+        # Refused as a whole when what falls due at once cannot be collected.
+        "payment_behavior": "error_if_incomplete",
+    }

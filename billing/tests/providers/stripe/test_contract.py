@@ -4,9 +4,7 @@ import pytest
 
 from billing.enums import EventKind
 from billing.providers.stripe import StripeProvider
-from billing.providers.types import Ref
 from billing.testing import ProviderContract, Sign, SignedDelivery
-from billing.tests.stripe_account import StripeAccount
 from billing.tests.stripe_life import StripeLife, sign
 
 SECRET = "whsec_contract"
@@ -20,11 +18,7 @@ def life() -> StripeLife:
     return life
 
 
-@pytest.fixture(autouse=True)
-def _known(account: StripeAccount, life: StripeLife) -> None:
-    account.objects |= {remote_id: each for (_, remote_id), each in life.api_objects().items()}
-
-
+@pytest.mark.usefixtures("account")
 class TestStripeContract(ProviderContract):
     @pytest.fixture
     def provider(self) -> StripeProvider:
@@ -51,13 +45,5 @@ class TestStripeContract(ProviderContract):
         return "pm_card_visa"
 
     @pytest.fixture
-    def subscription(self, life: StripeLife) -> Ref:
-        return Ref(id=life.subscription_id, customer_id=life.customer_id)
-
-    @pytest.fixture
-    def invoice(self, life: StripeLife) -> Ref:
-        return Ref(id=life.invoice_id, customer_id=life.customer_id)
-
-    @pytest.fixture
-    def payment(self, life: StripeLife) -> Ref:
-        return Ref(id=life.payment_id, customer_id=life.customer_id)
+    def declined_token(self) -> str:
+        return "pm_card_chargeCustomerFail"

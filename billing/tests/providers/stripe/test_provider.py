@@ -62,6 +62,8 @@ class TestDeclaration:
             base.ReadsPaymentMethods,
             base.ManagesPaymentMethods,
             base.ReadsSubscriptions,
+            base.ManagesSubscriptions,
+            base.ResumesSubscriptions,
             base.ReadsInvoices,
             base.ReadsPayments,
             base.ReadsPlans,
