@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import responses
-from requests import PreparedRequest
+from requests import PreparedRequest, ReadTimeout
 
 from billing.tests.stripe_life import API_BASE, StripeLife, published
 
@@ -39,6 +39,7 @@ class StripeAccount:
         self.calls: list[JSON] = []
         self._answers: dict[str, tuple[object, tuple[int, JSON]]] = {}
         self._lives: dict[str, StripeLife] = {}
+        self._losses: set[str] = set()
         self._refusals: dict[str, Refusal] = {}
         self._cards: dict[str, str] = {}
         self._numbers = itertools.count(1)
@@ -65,7 +66,16 @@ class StripeAccount:
         """Refuse the next call of this method and path, without effect."""
         self._refusals[f"{method}/{path}"] = Refusal(status, **error)
 
-    def _call(self, request: PreparedRequest) -> tuple[int, dict[str, str], str]:
+    def lose_next(self, method: str, path: str) -> None:
+        """Carry out the next call of this method and path, and lose its answer."""
+        self._losses.add(f"{method}/{path}")
+
+    def pay(self, invoice_id: str) -> None:
+        """The customer pays in the browser."""
+        parent = self.one(invoice_id)["parent"]["subscription_details"]
+        self._lives[parent["subscription"]].pay()
+
+    def _call(self, request: PreparedRequest) -> tuple[int, dict[str, str], str] | Exception:
         url = urlsplit(str(request.url))
         body = request.body.decode() if isinstance(request.body, bytes) else request.body
         params = nested(parse_qsl(body or url.query, keep_blank_values=True))
@@ -81,6 +91,10 @@ class StripeAccount:
                 "response_body": answer,
             }
         )
+        place = "/".join([str(request.method), *path])
+        if place in self._losses:
+            self._losses.remove(place)
+            return ReadTimeout()
         return status, {"Date": format_datetime(_NOW, usegmt=True)}, json.dumps(answer)
 
     def _once(self, request: PreparedRequest, path: list[str], params: JSON) -> tuple[int, JSON]:
