@@ -9,7 +9,7 @@ import copy
 import itertools
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -39,6 +39,7 @@ class StripeAccount:
         self.calls: list[JSON] = []
         self._answers: dict[str, tuple[object, tuple[int, JSON]]] = {}
         self._lives: dict[str, StripeLife] = {}
+        self._surprises: dict[str, Callable[[], None]] = {}
         self._losses: set[str] = set()
         self._refusals: dict[str, Refusal] = {}
         self._cards: dict[str, str] = {}
@@ -69,6 +70,10 @@ class StripeAccount:
     def lose_next(self, method: str, path: str) -> None:
         """Carry out the next call of this method and path, and lose its answer."""
         self._losses.add(f"{method}/{path}")
+
+    def before(self, method: str, path: str, act: Callable[[], None]) -> None:
+        """Let something happen just before the next call of this method and path."""
+        self._surprises[f"{method}/{path}"] = act
 
     def pay(self, invoice_id: str) -> None:
         """The customer pays in the browser."""
@@ -105,6 +110,7 @@ class StripeAccount:
             asked, answer = self._answers[key]
             error = Refusal(400, type="idempotency_error").body
             return answer if asked == (path, params) else (400, error)
+        self._surprises.pop("/".join(path), lambda: None)()
         refusal = self._refusals.pop("/".join(path), None)
         if refusal:
             return refusal.status, refusal.body
@@ -162,6 +168,8 @@ class StripeAccount:
                 return self._change(found, params)
             case ["DELETE", "subscriptions", found]:
                 return self._cancel(found)
+            case ["POST", "invoices", found, "finalize"]:
+                return self._finalize(found)
             case ["POST", "invoices", found, "pay"]:
                 return self._pay(found, params)
             case ["POST", "customers" | "products" | "prices", found]:
@@ -263,6 +271,13 @@ class StripeAccount:
             raise Refusal(404, code="resource_missing")
         self._lives[remote_id].cancel()
         return self.one(remote_id)
+
+    def _finalize(self, invoice_id: str) -> JSON:
+        invoice = self.one(invoice_id)
+        if invoice["status"] != "draft":
+            raise Refusal(400)
+        invoice["status"] = "open"
+        return invoice
 
     def _pay(self, invoice_id: str, params: JSON) -> JSON:
         invoice = self.one(invoice_id)

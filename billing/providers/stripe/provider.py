@@ -25,11 +25,11 @@ from billing.errors import (
     ProviderObjectMissing,
 )
 from billing.providers.base import (
+    CollectsInvoices,
     ManagesCustomers,
     ManagesPaymentMethods,
     ManagesSubscriptions,
     PublishesPlans,
-    ReadsInvoices,
     ReadsPayments,
     ReceivesWebhooks,
     ResumesSubscriptions,
@@ -84,7 +84,7 @@ class StripeProvider(
     ManagesPaymentMethods,
     ManagesSubscriptions,
     ResumesSubscriptions,
-    ReadsInvoices,
+    CollectsInvoices,
     ReadsPayments,
     PublishesPlans,
 ):
@@ -355,6 +355,34 @@ class StripeProvider(
             if mapping.subscription(answer.body, as_of=answer.as_of).status not in _ENDED:
                 raise
             return answer
+
+    # invoices
+
+    def pay_invoice(
+        self, invoice: Ref, *, payment_method_id: str | None = None, idempotency_key: str
+    ) -> InvoiceData:
+        """Stripe refuses to pay one that is paid, so a refusal is looked at again."""
+        current = self.get_invoice(invoice)
+        if current.status is InvoiceStatus.PAID:
+            return current
+        if current.status is InvoiceStatus.DRAFT:
+            key = f"{idempotency_key}-finalize"
+            self._client.post("invoices", invoice.id, "finalize", idempotency_key=key)
+        try:
+            answer = self._client.post(
+                "invoices",
+                invoice.id,
+                "pay",
+                idempotency_key=idempotency_key,
+                expand=_INVOICE_EXPAND,
+                params={"payment_method": payment_method_id},
+            )
+        except InvalidRequest:
+            current = self.get_invoice(invoice)
+            if current.status is not InvoiceStatus.PAID:
+                raise
+            return current
+        return mapping.invoice(answer.body, as_of=answer.as_of)
 
     # plans
 

@@ -65,6 +65,7 @@ class TestDeclaration:
             base.ManagesSubscriptions,
             base.ResumesSubscriptions,
             base.ReadsInvoices,
+            base.CollectsInvoices,
             base.ReadsPayments,
             base.ReadsPlans,
             base.PublishesPlans,

@@ -19,7 +19,7 @@ from billing.providers.types import (
     SubscriptionRequest,
     SubscriptionUpdate,
 )
-from billing.testing import customer_request, key, plan_request
+from billing.testing import key, plan_request
 from billing.tests.stripe_account import StripeAccount
 
 TRIAL_END = datetime(2026, 12, 24, 18, tzinfo=UTC)
@@ -27,21 +27,6 @@ EXPAND = {
     "expand[0]": "latest_invoice.confirmation_secret",
     "expand[1]": "pending_setup_intent",
 }
-
-
-@pytest.fixture
-def wanted(stripe: StripeProvider, account: StripeAccount) -> SubscriptionRequest:
-    """A customer with a good card and a price; without the calls that made them."""
-    customer = stripe.create_customer(customer_request(), idempotency_key=key())
-    plan = stripe.create_plan(plan_request(), idempotency_key=key())
-    request = SubscriptionRequest(
-        reference=key(),
-        customer_id=customer.id,
-        price_id=plan.id,
-        payment_method_id=card(stripe, customer.id, "visa"),
-        metadata={"organization_id": "org-1"},
-    )
-    return request
 
 
 def card(stripe: StripeProvider, customer_id: str, name: str) -> str:
