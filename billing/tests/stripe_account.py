@@ -176,6 +176,8 @@ class StripeAccount:
                 return self._update(found, params)
             case ["GET", "customers", owner, "payment_methods"]:
                 return page(self._all("payment_method", owner))
+            case ["GET", "customers", "search"]:
+                return self._search(params["query"])
             case ["GET", "subscriptions"]:
                 return page(self._subscriptions(params))
             case ["GET", "invoices"]:
@@ -296,6 +298,17 @@ class StripeAccount:
         life.payment_method_id = method
         life.pay()
         return invoice
+
+    def _search(self, query: str) -> JSON:
+        """As loosely as Stripe does: by tokens, so what is found must be looked at."""
+        match = re.fullmatch(r"metadata\['(\w+)'\]:'([^']*)'", query)
+        if not match:
+            raise Refusal(400)
+        name, value = match.groups()
+        living = [each for each in self._all("customer") if not each.get("deleted")]
+        found = [each for each in living if each["metadata"].get(name, "").startswith(value)]
+        answer = page(found, "/v1/customers/search")
+        return answer | {"object": "search_result", "next_page": None}
 
     def _subscriptions(self, params: JSON) -> list[JSON]:
         """Without a status Stripe leaves out the canceled ones only."""

@@ -26,6 +26,7 @@ from billing.errors import (
 )
 from billing.providers.base import (
     CollectsInvoices,
+    FindsByReference,
     ManagesCustomers,
     ManagesPaymentMethods,
     ManagesSubscriptions,
@@ -35,7 +36,7 @@ from billing.providers.base import (
     ResumesSubscriptions,
 )
 from billing.providers.stripe import events, mapping, parameters, signatures
-from billing.providers.stripe.client import Answer, StripeClient, begun
+from billing.providers.stripe.client import PAGE, Answer, StripeClient, begun
 from billing.providers.stripe.values import Incomplete, items, remote_id, text
 from billing.providers.types import (
     JSON,
@@ -87,6 +88,7 @@ class StripeProvider(
     CollectsInvoices,
     ReadsPayments,
     PublishesPlans,
+    FindsByReference,
 ):
     """Stripe. Options: `api_key`, `publishable_key`, `webhook_secret` (text, comma-separated or a
     list while it is rotated), `api_base`, `connect_timeout_seconds` 3, `read_timeout_seconds` 20,
@@ -383,6 +385,23 @@ class StripeProvider(
                 raise
             return current
         return mapping.invoice(answer.body, as_of=answer.as_of)
+
+    # what a lost answer may have made
+
+    def find_customer(self, reference: str) -> CustomerData | None:
+        """Stripe's search is up to a minute behind; whoever asks waits longer than that."""
+        query = f"metadata['{mapping.REFERENCE_KEY}']:'{reference}'"
+        answer = self._client.get("customers", "search", query=query, limit=PAGE)
+        found = (mapping.customer(each, as_of=answer.as_of) for each in items(answer.body))
+        return next((each for each in found if each.reference == reference), None)
+
+    def find_subscription(self, customer: Ref, reference: str) -> SubscriptionData | None:
+        expand = tuple(f"data.{name}" for name in _SUBSCRIPTION_EXPAND)
+        listed = self._client.pages(
+            "subscriptions", customer=customer.id, status="all", expand=expand
+        )
+        found = (mapping.subscription(each, as_of=as_of) for each, as_of in listed)
+        return next((each for each in found if each.reference == reference), None)
 
     # plans
 

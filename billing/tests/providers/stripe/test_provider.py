@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,21 @@ from typing import Any
 import pytest
 import responses
 
-from billing.enums import EventKind, InvoiceStatus, PaymentState, PaymentStatus, SubscriptionStatus
+from billing.enums import (
+    BillingInterval,
+    EventKind,
+    InvoiceStatus,
+    PaymentState,
+    PaymentStatus,
+    SubscriptionStatus,
+)
 from billing.errors import InvalidSignature, ProviderError, ProviderObjectMissing
 from billing.providers import base
 from billing.providers.stripe import StripeProvider
 from billing.providers.types import InvoiceData, ObjectData, PaymentData, PaymentMethodData, Ref
 from billing.tests.providers.stripe.shared_contract import contract_module
 from billing.tests.stripe_life import LifeEvent, StripeLife, sign
+from project.stand_ins import STAND_INS
 
 ROOT = Path(__file__).parents[4]
 SECRET = "whsec_life"
@@ -69,7 +78,16 @@ class TestDeclaration:
             base.ReadsPayments,
             base.ReadsPlans,
             base.PublishesPlans,
+            base.FindsByReference,
         }
+
+    def test_its_stand_in_can_do_what_it_can(self) -> None:
+        row = STAND_INS["stripe"]
+        names = {each.__name__ for each in provider().capabilities}
+        assert set(row["capabilities"]) - {"Simulates"} == names
+        facts = asdict(provider().features)
+        assert facts.pop("intervals") == frozenset(BillingInterval)
+        assert {name: type(fact)(row[name]) for name, fact in facts.items()} == facts
 
     def test_name_features_and_public_config(self) -> None:
         stripe = provider(publishable_key="pk_test_1")
