@@ -109,7 +109,9 @@ class Cobro:
 def cobro(folder: Path, **values: str) -> Iterator[Cobro]:
     """Migrate, start web and worker, wait until they answer; in the end nothing is left of them."""
     with database(folder) as database_url, broker() as redis:
-        system = configured(folder, **({"DATABASE_URL": database_url} | redis | values))
+        # No beat: a wake-up has to live until the worker is up.
+        own = {"DATABASE_URL": database_url, "BILLING_SWEEP_SECONDS": "60"}
+        system = configured(folder, **(own | redis | values))
         system.orm("call_command('migrate', verbosity=0); call_command('createcachetable')")
         with started(system, "worker", "web"):
             yield system

@@ -57,6 +57,8 @@ QUICK = {
     "BILLING_SWEEP_SECONDS": long_or_short("15", "2"),
     "BILLING_DRAIN_BATCH_SIZE": "50",
 }
+# A wake-up lives as long as a sweep; here it has to live until the worker is up, without a beat.
+PATIENT = QUICK | {"BILLING_SWEEP_SECONDS": "15"}
 _BLOCKED = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
 
@@ -118,7 +120,7 @@ def test_a_worker_stopped_while_it_asks_writes_nothing_when_it_goes_on(
     api = HangingApi([life])
     with (
         api.served() as api_url,
-        stage.system(tmp_path, **QUICK, STRIPE_API_BASE=api_url) as (system, inbox),
+        stage.system(tmp_path, **PATIENT, STRIPE_API_BASE=api_url) as (system, inbox),
         started(system, "web"),
         Sender(system.url, events) as sender,
     ):
@@ -129,7 +131,7 @@ def test_a_worker_stopped_while_it_asks_writes_nothing_when_it_goes_on(
             workers["worker"].signal(signal.SIGSTOP)
             api.hold_no_more()
             with started(system, "worker 2", "beat"):
-                inbox.wait_until_settled(30)
+                inbox.wait_until_settled(60)
                 settled = inbox.dump()
                 workers["worker"].signal(signal.SIGCONT)
                 api.go_on()
@@ -147,7 +149,7 @@ def test_a_worker_stopped_inside_its_transaction_writes_nothing_when_it_goes_on(
     events = [*life.sign_up(), *life.subscribe(), *life.pay()]
     with (
         StripeApi([life]).served() as api_url,
-        stage.system(tmp_path, **QUICK, STRIPE_API_BASE=api_url) as (system, inbox),
+        stage.system(tmp_path, **PATIENT, STRIPE_API_BASE=api_url) as (system, inbox),
         started(system, "web"),
         Sender(system.url, events) as sender,
     ):
@@ -160,7 +162,7 @@ def test_a_worker_stopped_inside_its_transaction_writes_nothing_when_it_goes_on(
             blocker.rollback()
             with started(system, "worker 2", "beat"):
                 # Its locks must not hold up the other for longer than its lease.
-                inbox.wait_until_settled(30)
+                inbox.wait_until_settled(60)
                 settled = inbox.dump()
                 workers["worker"].signal(signal.SIGCONT)
                 wait_until(lambda: "raised unexpected" in workers["worker"].said())
