@@ -16,11 +16,11 @@ from project.tests.services import MissingProgram, postgres_server, redis_server
 
 # Seconds that a block may take; together no more than 30 minutes.
 BLOCKS = {
-    "crashes": 660,
-    "poison": 180,
-    "money": 420,
+    "crashes": 560,
+    "poison": 130,
+    "money": 450,
     "races": 330,
-    "attacks": 210,
+    "attacks": 300,
 }
 CLEAN_UP_SECONDS = 60
 
