@@ -8,7 +8,7 @@ help:
 	@echo "make test    run the tests that need no service"
 	@echo "make check   lint, then test"
 	@echo "make lint    format, style, types, import contracts, migrations, packages, API description"
-	@echo "make soak    attack, kill and time the whole, up to 30 minutes (BLOCKS=\"crashes races\")"
+	@echo "make soak    attack, kill and time the whole, up to 35 minutes (BLOCKS=\"crashes races\")"
 	@echo "make planted take safeguards away one by one; a test must notice each"
 	@echo "make bench   measure speed as ratios to the barest code, up to 20 minutes (QUICK=1: two)"
 	@echo "make mutants change the code that decides about money: does a test notice? (MODULES=\"money sync\")"

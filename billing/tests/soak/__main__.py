@@ -14,13 +14,13 @@ from pathlib import Path
 
 from project.tests.services import MissingProgram, postgres_server, redis_server
 
-# Seconds that a block may take; together no more than 30 minutes.
+# Seconds that a block may take; together no more than 35 minutes.
 BLOCKS = {
-    "crashes": 560,
+    "crashes": 750,
     "poison": 130,
-    "money": 450,
+    "money": 480,
     "races": 330,
-    "attacks": 300,
+    "attacks": 330,
 }
 CLEAN_UP_SECONDS = 60
 
