@@ -1,0 +1,27 @@
+"""What the parts of StripeProvider share: the options and the client made of them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from billing.enums import SubscriptionStatus
+from billing.providers.base import PaymentProvider
+from billing.providers.stripe.client import StripeClient
+
+API_BASE = "https://api.stripe.com"
+SUBSCRIPTION_EXPAND = ("latest_invoice.confirmation_secret", "pending_setup_intent")
+ENDED = (SubscriptionStatus.CANCELED, SubscriptionStatus.INCOMPLETE_EXPIRED)
+
+
+class StripeBackend(PaymentProvider):
+    """Calls to one account through `_client`."""
+
+    def __init__(self, *, alias: str, mode: str, options: Mapping[str, Any]) -> None:
+        super().__init__(alias=alias, mode=mode, options=options)
+        self._client = StripeClient(
+            alias=alias,
+            api_key=str(options.get("api_key") or "").strip(),
+            api_base=str(options.get("api_base") or API_BASE).rstrip("/"),
+            connect_timeout_seconds=float(options.get("connect_timeout_seconds", 3)),
+            read_timeout_seconds=float(options.get("read_timeout_seconds", 20)),
+            max_retries=int(options.get("max_retries", 2)),
+        )

@@ -1,0 +1,57 @@
+"""Invoices at Stripe and the payments that collect them."""
+
+from billing.enums import InvoiceStatus
+from billing.errors import InvalidRequest
+from billing.providers.base import CollectsInvoices, ReadsPayments
+from billing.providers.stripe import mapping
+from billing.providers.stripe.backend import StripeBackend
+from billing.providers.types import InvoiceData, PaymentData, Ref
+
+_INVOICE_EXPAND = ("payments.data.payment.payment_intent",)
+
+
+class Invoices(StripeBackend, CollectsInvoices, ReadsPayments):
+    def get_invoice(self, invoice: Ref) -> InvoiceData:
+        answer = self._client.get("invoices", invoice.id, expand=_INVOICE_EXPAND)
+        return mapping.invoice(answer.body, as_of=answer.as_of)
+
+    def list_invoices(self, customer: Ref, *, limit: int = 100) -> list[InvoiceData]:
+        """Stripe expands four levels at most, so a list tells the payments' ids only."""
+        found = self._client.pages(
+            "invoices", customer=customer.id, limit=limit, expand=("data.payments",)
+        )
+        return [mapping.invoice(each, as_of=as_of) for each, as_of in found]
+
+    def get_payment(self, payment: Ref) -> PaymentData:
+        """Read a PaymentIntent; invoices from before 2019-03-15 may name a bare charge."""
+        if payment.id.startswith("ch_"):
+            answer = self._client.get("charges", payment.id)
+        else:
+            answer = self._client.get("payment_intents", payment.id, expand=("latest_charge",))
+        return mapping.payment(answer.body, as_of=answer.as_of)
+
+    def pay_invoice(
+        self, invoice: Ref, *, payment_method_id: str | None = None, idempotency_key: str
+    ) -> InvoiceData:
+        """Stripe refuses to pay one that is paid, so a refusal is looked at again."""
+        current = self.get_invoice(invoice)
+        if current.status is InvoiceStatus.PAID:
+            return current
+        if current.status is InvoiceStatus.DRAFT:
+            key = f"{idempotency_key}-finalize"
+            self._client.post("invoices", invoice.id, "finalize", idempotency_key=key)
+        try:
+            answer = self._client.post(
+                "invoices",
+                invoice.id,
+                "pay",
+                idempotency_key=idempotency_key,
+                expand=_INVOICE_EXPAND,
+                params={"payment_method": payment_method_id},
+            )
+        except InvalidRequest:
+            current = self.get_invoice(invoice)
+            if current.status is not InvoiceStatus.PAID:
+                raise
+            return current
+        return mapping.invoice(answer.body, as_of=answer.as_of)

@@ -1,0 +1,108 @@
+"""Subscriptions at Stripe: sold, changed, ended, found by our reference."""
+
+from billing.enums import SubscriptionStatus
+from billing.errors import InvalidRequest, PaymentDeclined, ProviderObjectMissing
+from billing.providers.base import ManagesSubscriptions, ResumesSubscriptions
+from billing.providers.stripe import mapping, parameters
+from billing.providers.stripe.backend import ENDED, SUBSCRIPTION_EXPAND, StripeBackend
+from billing.providers.stripe.client import Answer, begun
+from billing.providers.stripe.values import items, remote_id
+from billing.providers.types import (
+    JSON,
+    Ref,
+    SubscriptionData,
+    SubscriptionRequest,
+    SubscriptionUpdate,
+)
+
+
+class Subscriptions(StripeBackend, ManagesSubscriptions, ResumesSubscriptions):
+    def get_subscription(self, subscription: Ref) -> SubscriptionData:
+        answer = self._client.get("subscriptions", subscription.id, expand=SUBSCRIPTION_EXPAND)
+        return mapping.subscription(answer.body, as_of=answer.as_of)
+
+    def create_subscription(
+        self, request: SubscriptionRequest, *, idempotency_key: str
+    ) -> SubscriptionData:
+        """Make it, then pay its first invoice with the method named. Declined, it is ended again;
+        where the customer must act, or no method is named, it stays incomplete."""
+        answer = self._client.post(
+            "subscriptions",
+            idempotency_key=idempotency_key,
+            expand=SUBSCRIPTION_EXPAND,
+            params=parameters.subscription(request),
+        )
+        made = mapping.subscription(answer.body, as_of=answer.as_of)
+        if made.status is not SubscriptionStatus.INCOMPLETE or not request.payment_method_id:
+            return made
+        with begun():
+            declined = self._pay_first(made, request.payment_method_id, f"{idempotency_key}-pay")
+            if declined is None:
+                return self.get_subscription(Ref(id=made.id))
+            self._end_now(made.id, f"{idempotency_key}-end")
+        raise declined
+
+    def update_subscription(
+        self, subscription: Ref, changes: SubscriptionUpdate, *, idempotency_key: str
+    ) -> SubscriptionData:
+        has_item = changes.price_id is not None or changes.quantity is not None
+        item_id = self._item_id(subscription) if has_item else ""
+        return self._change(subscription, parameters.changes(changes, item_id), idempotency_key)
+
+    def cancel_subscription(
+        self, subscription: Ref, *, at_period_end: bool, idempotency_key: str
+    ) -> SubscriptionData:
+        if at_period_end:
+            return self._change(subscription, {"cancel_at_period_end": True}, idempotency_key)
+        answer = self._end_now(subscription.id, idempotency_key)
+        return mapping.subscription(answer.body, as_of=answer.as_of)
+
+    def resume_subscription(self, subscription: Ref, *, idempotency_key: str) -> SubscriptionData:
+        return self._change(subscription, {"cancel_at_period_end": False}, idempotency_key)
+
+    def _change(self, subscription: Ref, params: JSON, key: str) -> SubscriptionData:
+        answer = self._client.post(
+            "subscriptions",
+            subscription.id,
+            idempotency_key=key,
+            expand=SUBSCRIPTION_EXPAND,
+            params=params,
+        )
+        return mapping.subscription(answer.body, as_of=answer.as_of)
+
+    def _item_id(self, subscription: Ref) -> str:
+        """We sell one price each, so it is the first."""
+        answer = self._client.get("subscriptions", subscription.id)
+        found = remote_id(next(iter(items(answer.body.get("items"))), None))
+        if not found:
+            raise InvalidRequest("the subscription has no item to change", param="items")
+        return found
+
+    def _pay_first(
+        self, subscription: SubscriptionData, payment_method_id: str, key: str
+    ) -> PaymentDeclined | None:
+        """Return the bank's refusal. None: paid, under way, or for the customer to confirm in the
+        browser, whatever the subscription says."""
+        try:
+            self._client.post(
+                "invoices",
+                subscription.latest_invoice_id or "",
+                "pay",
+                idempotency_key=key,
+                params={"payment_method": payment_method_id, "off_session": False},
+            )
+        except PaymentDeclined as exc:
+            return None if exc.decline_code == "authentication_required" else exc
+        except InvalidRequest:
+            return None
+        return None
+
+    def _end_now(self, subscription_id: str, key: str) -> Answer:
+        """One that has ended before is answered as it is: Stripe calls it missing."""
+        try:
+            return self._client.delete("subscriptions", subscription_id, idempotency_key=key)
+        except ProviderObjectMissing:
+            answer = self._client.get("subscriptions", subscription_id)
+            if mapping.subscription(answer.body, as_of=answer.as_of).status not in ENDED:
+                raise
+            return answer

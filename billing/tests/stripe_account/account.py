@@ -1,0 +1,211 @@
+"""A Stripe account for `responses`: takes writes, honours idempotency keys, answers in Stripe's
+published shapes and keeps what it was asked.
+
+Cards are Stripe's test cards: attaching `pm_card_...` makes a new payment method each time.
+Subscriptions are lives (`billing.tests.stripe_life`), so their objects stay consistent.
+"""
+
+import copy
+import itertools
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import responses
+from requests import PreparedRequest, ReadTimeout
+
+from billing.tests.stripe_life import API_BASE, StripeLife, published
+
+JSON = dict[str, Any]
+NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
+
+
+class Refusal(Exception):
+    def __init__(self, status: int, **error: str) -> None:
+        super().__init__(error)
+        self.status = status
+        self.body = {"error": {"type": "invalid_request_error", "message": "No."} | error}
+
+
+Act = Callable[["Account", list[str], JSON], JSON | None]
+
+
+class Account:
+    """Objects by id, in the order in which they were made; `calls` is what came in and went out."""
+
+    acts: tuple[Act, ...] = ()
+
+    def __init__(self, objects: Mapping[str, JSON] | None = None) -> None:
+        self.objects: dict[str, JSON] = dict(objects or {})
+        self.calls: list[JSON] = []
+        self._answers: dict[str, tuple[object, tuple[int, JSON]]] = {}
+        self.lives: dict[str, StripeLife] = {}
+        self._surprises: dict[str, Callable[[], None]] = {}
+        self._losses: set[str] = set()
+        self._refusals: dict[str, Refusal] = {}
+        self.cards: dict[str, str] = {}
+        self.numbers = itertools.count(1)
+
+    def serve(self, mock: responses.RequestsMock) -> None:
+        anything = re.compile(re.escape(API_BASE) + "/v1/.*")
+        for method in (responses.GET, responses.POST, responses.DELETE):
+            mock.add_callback(method, anything, self._call)
+
+    def sent(self, method: str, path: str) -> list[JSON]:
+        """Parameters of the calls of one method and path, in order, as they were written."""
+        return [
+            dict(parse_qsl(call["body"] or "", keep_blank_values=True))
+            for call in self.calls
+            if (call["method"], urlsplit(call["url"]).path) == (method, f"/v1/{path}")
+        ]
+
+    def keys(self) -> list[str]:
+        """Idempotency keys of all writes, in order."""
+        headers = [call["headers"] for call in self.calls if call["method"] != "GET"]
+        return [each["Idempotency-Key"] for each in headers]
+
+    def refuse_next(self, method: str, path: str, status: int, **error: str) -> None:
+        """Refuse the next call of this method and path, without effect."""
+        self._refusals[f"{method}/{path}"] = Refusal(status, **error)
+
+    def lose_next(self, method: str, path: str) -> None:
+        """Carry out the next call of this method and path, and lose its answer."""
+        self._losses.add(f"{method}/{path}")
+
+    def before(self, method: str, path: str, act: Callable[[], None]) -> None:
+        """Let something happen just before the next call of this method and path."""
+        self._surprises[f"{method}/{path}"] = act
+
+    def pay(self, invoice_id: str) -> None:
+        """The customer pays in the browser."""
+        parent = self.one(invoice_id)["parent"]["subscription_details"]
+        self.lives[parent["subscription"]].pay()
+
+    def _call(self, request: PreparedRequest) -> tuple[int, dict[str, str], str] | Exception:
+        url = urlsplit(str(request.url))
+        body = request.body.decode() if isinstance(request.body, bytes) else request.body
+        params = nested(parse_qsl(body or url.query, keep_blank_values=True))
+        path = [unquote(each) for each in url.path.split("/")[2:]]
+        status, answer = self._once(request, [str(request.method), *path], params)
+        self.calls.append(
+            {
+                "method": request.method,
+                "url": request.url,
+                "headers": dict(request.headers),
+                "body": body,
+                "response_status": status,
+                "response_body": answer,
+            }
+        )
+        place = "/".join([str(request.method), *path])
+        if place in self._losses:
+            self._losses.remove(place)
+            return ReadTimeout()
+        return status, {"Date": format_datetime(NOW, usegmt=True)}, json.dumps(answer)
+
+    def _once(self, request: PreparedRequest, path: list[str], params: JSON) -> tuple[int, JSON]:
+        """Stripe: the first answer to a key is repeated, declines included; GET and DELETE have no
+        keys."""
+        key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
+        if key in self._answers:
+            asked, answer = self._answers[key]
+            error = Refusal(400, type="idempotency_error").body
+            return answer if asked == (path, params) else (400, error)
+        self._surprises.pop("/".join(path), lambda: None)()
+        refusal = self._refusals.pop("/".join(path), None)
+        if refusal:
+            return refusal.status, refusal.body
+        answer = self._answer(path, copy.deepcopy(params))
+        if key:
+            self._answers[key] = (path, params), answer
+        return answer
+
+    def _answer(self, path: list[str], params: JSON) -> tuple[int, JSON]:
+        expand = list(params.pop("expand", {}).values())
+        try:
+            found = self._act(path, params)
+        except Refusal as refusal:
+            return refusal.status, refusal.body
+        return 200, self._expanded(copy.deepcopy(found), [each.split(".") for each in expand])
+
+    def _expanded(self, found: Any, paths: list[list[str]]) -> Any:
+        for name, *rest in paths:
+            for each in found if isinstance(found, list) else [found]:
+                self._include(each, name)
+                if isinstance(each.get(name), str) and each[name] in self.objects:
+                    each[name] = copy.deepcopy(self.objects[each[name]])
+                if rest and not isinstance(each.get(name), str | None):
+                    self._expanded(each[name], [rest])
+        return found
+
+    def _include(self, found: JSON, name: str) -> None:
+        """What Stripe adds to an invoice only where it is asked for."""
+        if name == "confirmation_secret" and found["status"] == "open":
+            found[name] = {"type": "payment_intent", "client_secret": f"{found['id']}_secret"}
+        if name == "payments":
+            links = self.all("invoice_payment")
+            found[name] = page([each for each in links if each["invoice"] == found["id"]])
+
+    def _act(self, path: list[str], params: JSON) -> JSON:
+        found = next(filter(None, (act(self, path, params) for act in self.acts)), None)
+        if found is None and path[0] == "GET" and len(path) == 3:
+            return self.one(path[2])
+        if found is None:
+            raise Refusal(404)
+        return found
+
+    # objects
+
+    def one(self, remote_id: str) -> JSON:
+        if remote_id not in self.objects:
+            raise Refusal(404, code="resource_missing")
+        return self.objects[remote_id]
+
+    def living(self, remote_id: str) -> JSON:
+        """Writes know nothing of what was deleted; reads tell that it was."""
+        found = self.one(remote_id)
+        if found.get("deleted"):
+            raise Refusal(404, code="resource_missing")
+        return found
+
+    def all(self, kind: str, owner: str = "") -> list[JSON]:
+        """Newest first, as Stripe lists."""
+        found = [each for each in self.objects.values() if each["object"] == kind][::-1]
+        return [each for each in found if not owner or each["customer"] == owner]
+
+    def make(self, kind: str, prefix: str, **values: Any) -> JSON:
+        remote_id = f"{prefix}_{next(self.numbers):04d}"
+        stamp = int(NOW.timestamp())
+        found = published(kind) | {"id": remote_id, "created": stamp, "metadata": {}} | values
+        self.objects[remote_id] = found
+        return found
+
+    def update(self, remote_id: str, params: JSON) -> JSON:
+        found = self.living(remote_id)
+        found["metadata"] = found["metadata"] | params.pop("metadata", {})
+        for name, value in params.items():
+            part = found.get(name)
+            if isinstance(value, dict) and isinstance(part, dict):
+                value = part | value
+            found[name] = None if value == "" else value
+        return found
+
+
+def page(data: list[JSON], url: str = "/v1/things") -> JSON:
+    return {"object": "list", "url": url, "has_more": False, "data": data}
+
+
+def nested(pairs: list[tuple[str, str]]) -> JSON:
+    """Bracketed form keys as nested objects: items[0][price]=x -> {"items": {"0": {...}}}."""
+    found: JSON = {}
+    for name, value in pairs:
+        *path, last = name.replace("]", "").split("[")
+        place = found
+        for each in path:
+            place = place.setdefault(each, {})
+        place[last] = {"true": True, "false": False}.get(value, value)
+    return found

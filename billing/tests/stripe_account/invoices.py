@@ -1,0 +1,42 @@
+"""Invoices and how they are paid."""
+
+from billing.tests.stripe_account.account import JSON, Account, Refusal, page
+
+
+def act(account: Account, path: list[str], params: JSON) -> JSON | None:
+    """The object that the call of this path is answered with; None: not one of these paths."""
+    match path:
+        case ["POST", "invoices", found, "finalize"]:
+            return _finalize(account, found)
+        case ["POST", "invoices", found, "pay"]:
+            return _pay(account, found, params)
+        case ["GET", "invoices"]:
+            return page(account.all("invoice", params["customer"]))
+    return None
+
+
+def _finalize(account: Account, invoice_id: str) -> JSON:
+    invoice = account.one(invoice_id)
+    if invoice["status"] != "draft":
+        raise Refusal(400)
+    invoice["status"] = "open"
+    return invoice
+
+
+def _pay(account: Account, invoice_id: str, params: JSON) -> JSON:
+    invoice = account.one(invoice_id)
+    if invoice["status"] != "open":
+        raise Refusal(400)
+    life = account.lives[invoice["parent"]["subscription_details"]["subscription"]]
+    subscription = account.one(life.subscription_id)
+    method = params.get("payment_method") or subscription["default_payment_method"]
+    if account.cards.get(method) == "pm_card_chargeCustomerFail":
+        life.fail()
+        declined = {"type": "card_error", "code": "card_declined"}
+        raise Refusal(402, **declined, decline_code="insufficient_funds")
+    if account.cards.get(method) == "pm_card_authenticationRequired":
+        account.one(life.payment_id)["status"] = "requires_action"
+        raise Refusal(402, code="invoice_payment_intent_requires_action")
+    life.payment_method_id = method
+    life.pay()
+    return invoice
