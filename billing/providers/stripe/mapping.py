@@ -20,20 +20,23 @@ from billing.enums import (
     SubscriptionStatus,
 )
 from billing.providers.stripe.actions import payment_action, subscription_action
+from billing.providers.stripe.amounts import (
+    optional_amount,
+    rate,
+    required_amount,
+    total_amount,
+)
 from billing.providers.stripe.declines import decline_code
 from billing.providers.stripe.events import subscription_of
 from billing.providers.stripe.values import (
     currency,
-    decimal,
     items,
     moment,
     natural,
     part,
     remote_id,
-    required_amount,
     required_id,
     text,
-    total,
     whole,
 )
 from billing.providers.types import (
@@ -161,11 +164,12 @@ def invoice(source: JSON, *, as_of: datetime) -> InvoiceData:
     """Map an invoice. What is still owed is `amount_remaining`: `amount_due` never shrinks."""
     raw_status = text(source.get("status"))
     status = _invoice_status(source)
-    due = required_amount(source, "amount_due")
-    paid = whole(source.get("amount_paid"))
+    code = currency(source)
+    due = required_amount(source, "amount_due", code)
+    paid = optional_amount(source, "amount_paid", code)
     if paid is None:
         paid = due if status is InvoiceStatus.PAID else 0
-    remaining = whole(source.get("amount_remaining"))
+    remaining = optional_amount(source, "amount_remaining", code)
     intent = _intent(source)
     start, end = _period(source)
     transitions = part(source, "status_transitions")
@@ -174,14 +178,14 @@ def invoice(source: JSON, *, as_of: datetime) -> InvoiceData:
         customer_id=remote_id(source.get("customer")),
         status=status,
         provider_status=raw_status,
-        currency=currency(source),
-        subtotal_minor=required_amount(source, "subtotal"),
-        total_minor=required_amount(source, "total"),
+        currency=code,
+        subtotal_minor=required_amount(source, "subtotal", code),
+        total_minor=required_amount(source, "total", code),
         amount_due_minor=max(due - paid, 0) if remaining is None else remaining,
         as_of=as_of,
         amount_paid_minor=paid,
-        discount_minor=_discount(source),
-        tax_minor=_tax(source),
+        discount_minor=_discount(source, code),
+        tax_minor=_tax(source, code),
         subscription_id=remote_id(subscription_of(source)) or None,
         number=text(source.get("number")),
         payment_state=_payment_state(status, source, intent),
@@ -197,7 +201,7 @@ def invoice(source: JSON, *, as_of: datetime) -> InvoiceData:
         next_attempt_at=moment(source.get("next_payment_attempt")),
         hosted_url=text(source.get("hosted_invoice_url")),
         pdf_url=text(source.get("invoice_pdf")),
-        lines=tuple(_line(each) for each in items(source.get("lines"))),
+        lines=tuple(_line(each, code) for each in items(source.get("lines"))),
         reference=_reference(source),
         raw=source,
     )
@@ -205,6 +209,7 @@ def invoice(source: JSON, *, as_of: datetime) -> InvoiceData:
 
 def payment(source: JSON, *, as_of: datetime) -> PaymentData:
     """Map a PaymentIntent, or a Charge that has none."""
+    code = currency(source)
     raw_status = text(source.get("status"))
     is_charge = source.get("object") == "charge"
     charge = source if is_charge else _charge(source)
@@ -214,8 +219,8 @@ def payment(source: JSON, *, as_of: datetime) -> PaymentData:
     return PaymentData(
         id=required_id(source),
         customer_id=remote_id(source.get("customer")),
-        amount_minor=required_amount(source, "amount"),
-        currency=currency(source),
+        amount_minor=required_amount(source, "amount", code),
+        currency=code,
         status=status,
         provider_status=raw_status,
         as_of=as_of,
@@ -233,6 +238,7 @@ def payment(source: JSON, *, as_of: datetime) -> PaymentData:
 def plan(source: JSON, *, as_of: datetime) -> PlanData:
     """Map a price with its product expanded. A price without one amount (tiers, rates below a
     minor unit) is Incomplete: we sell none."""
+    code = currency(source)
     product = part(source, "product")
     recurring = part(source, "recurring")
     counts_one = recurring.get("interval_count") == 1
@@ -240,8 +246,8 @@ def plan(source: JSON, *, as_of: datetime) -> PlanData:
         id=required_id(source),
         product_id=remote_id(source.get("product")),
         name=text(product.get("name")),
-        amount_minor=required_amount(source, "unit_amount"),
-        currency=currency(source),
+        amount_minor=required_amount(source, "unit_amount", code),
+        currency=code,
         interval=_INTERVALS.get(text(recurring.get("interval"))) if counts_one else None,
         is_active=source.get("active") is True and product.get("active", True) is True,
         as_of=as_of,
@@ -360,22 +366,22 @@ def _charge(intent: JSON) -> JSON:
     return part(intent, "latest_charge") or next(iter(items(intent.get("charges"))), {})
 
 
-def _tax(source: JSON) -> int:
+def _tax(source: JSON, code: str) -> int:
     for name in ("total_taxes", "total_tax_amounts"):
         if source.get(name) is not None:
-            return total(items(source.get(name)))
-    return whole(source.get("tax")) or 0
+            return total_amount(items(source.get(name)), code)
+    return optional_amount(source, "tax", code) or 0
 
 
-def _discount(source: JSON) -> int:
+def _discount(source: JSON, code: str) -> int:
     """Old versions tell the discount but not its amount: it is what total and tax leave open."""
     amounts = source.get("total_discount_amounts")
     if amounts is not None:
-        return total(items(amounts))
+        return total_amount(items(amounts), code)
     if not source.get("discount"):
         return 0
-    gross = required_amount(source, "subtotal") + _tax(source)
-    return max(gross - required_amount(source, "total"), 0)
+    gross = required_amount(source, "subtotal", code) + _tax(source, code)
+    return max(gross - required_amount(source, "total", code), 0)
 
 
 def _period(source: JSON) -> tuple[datetime | None, datetime | None]:
@@ -394,18 +400,18 @@ def _is_recurring(line: JSON) -> bool:
     return kind in ("subscription_item_details", "subscription") and not is_proration
 
 
-def _line(source: JSON) -> LineData:
+def _line(source: JSON, code: str) -> LineData:
     quantity = whole(source.get("quantity"))
     return LineData(
         description=text(source.get("description")),
-        amount_minor=required_amount(source, "amount"),
+        amount_minor=required_amount(source, "amount", code),
         quantity=1 if quantity is None else quantity,
-        unit_rate=_unit_rate(source),
+        unit_rate=_unit_rate(source, code),
     )
 
 
-def _unit_rate(line: JSON) -> Decimal | None:
-    """In minor units, as Stripe writes it: a metered rate may be smaller than one."""
+def _unit_rate(line: JSON, code: str) -> Decimal | None:
+    """In minor units: a metered rate may be smaller than one."""
     price = part(line, "pricing") or part(line, "price")
-    rate = decimal(price.get("unit_amount_decimal"))
-    return decimal(part(line, "plan").get("amount")) if rate is None else rate
+    found = rate(price.get("unit_amount_decimal"), code)
+    return rate(part(line, "plan").get("amount"), code) if found is None else found

@@ -1,8 +1,7 @@
 """Our requests as Stripe's parameters. Pure; None is not sent, "" unsets."""
 
 from billing.enums import BillingInterval
-from billing.errors import InvalidRequest
-from billing.money import Money, exponent
+from billing.providers.stripe.amounts import to_stripe
 from billing.providers.stripe.mapping import REFERENCE_KEY
 from billing.providers.types import (
     JSON,
@@ -14,8 +13,6 @@ from billing.providers.types import (
 
 PLAN_REFERENCE_KEY = "cobro_plan_reference"
 INTERVALS = {BillingInterval.MONTHLY: "month", BillingInterval.YEARLY: "year"}
-# Stripe docs, "Supported currencies", special cases: its minor unit is not ISO 4217's there.
-_OTHER_UNITS = ("ISK", "MGA", "UGX")
 _ADDRESS_LINES = ("line1", "line2", "city", "state", "postal_code", "country")
 
 
@@ -49,28 +46,13 @@ def price(request: PlanRequest, product_id: str) -> JSON:
     return {
         "product": product_id,
         "currency": request.currency.lower(),
-        "unit_amount": request.amount_minor,
+        "unit_amount": to_stripe(request.amount_minor, request.currency),
         "recurring": {"interval": INTERVALS[request.interval]},
         "metadata": {
             REFERENCE_KEY: request.reference,
             PLAN_REFERENCE_KEY: request.plan_reference,
         },
     }
-
-
-def check_amount(request: PlanRequest) -> None:
-    """Raise InvalidRequest for an amount that Stripe would refuse, or read as another one."""
-    try:
-        money = Money(request.amount_minor, request.currency)
-    except (TypeError, ValueError) as exc:
-        raise InvalidRequest(str(exc), param="amount_minor") from exc
-    if money.minor < 0:
-        raise InvalidRequest("an amount is not negative", param="amount_minor")
-    if money.currency in _OTHER_UNITS:
-        raise InvalidRequest(f"{money.currency} is not sold through Stripe", param="currency")
-    if exponent(money.currency) == 3 and money.minor % 10:
-        message = f"Stripe takes {money.currency} with two decimals only"
-        raise InvalidRequest(message, param="amount_minor")
 
 
 def subscription(request: SubscriptionRequest) -> JSON:

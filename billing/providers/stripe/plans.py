@@ -7,6 +7,7 @@ from datetime import datetime
 from billing.errors import InvalidRequest
 from billing.providers.base import PublishesPlans
 from billing.providers.stripe import mapping, parameters
+from billing.providers.stripe.amounts import to_stripe
 from billing.providers.stripe.backend import StripeBackend
 from billing.providers.stripe.values import Incomplete, remote_id
 from billing.providers.types import JSON, PlanData, PlanRequest, Ref
@@ -24,7 +25,7 @@ class Plans(StripeBackend, PublishesPlans):
         return mapping.plan(answer.body, as_of=answer.as_of)
 
     def create_plan(self, request: PlanRequest, *, idempotency_key: str) -> PlanData:
-        parameters.check_amount(request)
+        to_stripe(request.amount_minor, request.currency)  # refused before the product is made
         product_id = request.product_id or self._create_product(request, idempotency_key)
         answer = self._client.post(
             "prices",

@@ -4,7 +4,7 @@ A wrong type counts as absent: an odd optional field must not cost us the whole 
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 
@@ -74,27 +74,17 @@ def items(value: object) -> list[JSON]:
     return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
 
 
-def total(amounts: Iterable[JSON]) -> int:
-    """Return the sum of `amount` over a list of taxes or discounts, in minor units."""
-    return sum(whole(each.get("amount")) or 0 for each in amounts)
-
-
 def required_id(source: JSON) -> str:
     """Return the object's own id; raise Incomplete when it has none."""
-    return remote_id(source) or _incomplete(source, "id")
-
-
-def required_amount(source: JSON, name: str) -> int:
-    """Return an amount in minor units; raise Incomplete when it is not an integer."""
-    amount = whole(source.get(name))
-    return amount if amount is not None else int(_incomplete(source, name))
+    return remote_id(source) or incomplete(source, "id")
 
 
 def currency(source: JSON) -> str:
     """Return the ISO 4217 code in capitals: Stripe writes it in small letters."""
     code = text(source.get("currency")).upper()
-    return code if _CURRENCY.fullmatch(code) else _incomplete(source, "currency")
+    return code if _CURRENCY.fullmatch(code) else incomplete(source, "currency")
 
 
-def _incomplete(source: JSON, name: str) -> str:
+def incomplete(source: JSON, name: str) -> str:
+    """Raise Incomplete: the object has no `name`."""
     raise Incomplete(f"Stripe's {text(source.get('object'))[:40] or 'object'} has no {name}")

@@ -62,23 +62,32 @@ def test_without_description(stripe: StripeProvider, account: StripeAccount) -> 
 
 
 @pytest.mark.parametrize(
-    ("minor", "currency"),
-    [(1999, "USD"), (435, "EUR"), (110, "MXN"), (1999, "JPY"), (19990, "KWD"), (0, "USD")],
+    ("minor", "currency", "theirs"),
+    [
+        (1999, "USD", "1999"),
+        (435, "EUR", "435"),
+        (110, "MXN", "110"),
+        (1999, "JPY", "1999"),
+        (19990, "KWD", "19990"),
+        (0, "USD", "0"),
+        (500, "ISK", "50000"),
+        (500, "UGX", "50000"),
+        (500, "MGA", "5"),
+    ],
 )
-def test_amounts_are_minor_units(
-    stripe: StripeProvider, account: StripeAccount, minor: int, currency: str
+def test_amounts_go_in_stripe_s_units_and_come_back_in_ours(
+    stripe: StripeProvider, account: StripeAccount, minor: int, currency: str, theirs: str
 ) -> None:
     request = plan_request(amount_minor=minor, currency=currency)
     made = stripe.create_plan(request, idempotency_key=key())
     (sent,) = account.sent("POST", "prices")
-    assert (sent["unit_amount"], sent["currency"]) == (str(minor), currency.lower())
+    assert (sent["unit_amount"], sent["currency"]) == (theirs, currency.lower())
     assert (made.amount_minor, made.currency) == (minor, currency)
 
 
 @pytest.mark.parametrize(
     ("minor", "currency"),
-    [(-1, "USD"), (True, "USD"), (19995, "KWD"), (500, "ISK"), (500, "UGX"), (500, "MGA")]
-    + [(500, "usd"), (500, "")],
+    [(-1, "USD"), (True, "USD"), (19995, "KWD"), (505, "MGA"), (500, "usd"), (500, "")],
 )
 def test_an_amount_that_stripe_reads_otherwise_is_not_sent(
     stripe: StripeProvider, account: StripeAccount, minor: int, currency: str
