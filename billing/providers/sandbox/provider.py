@@ -1,26 +1,20 @@
 """The sandbox as a provider: one short method per operation, over its own SQLite file."""
 
-import os
 from collections.abc import Mapping
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 from billing.enums import EventKind
 from billing.errors import (
     InvalidSignature,
     ProviderObjectMissing,
     ProviderUnavailable,
-    UnsupportedOperation,
 )
 from billing.providers.base import (
-    CAPABILITIES,
-    Capability,
     CollectsInvoices,
     FindsByReference,
     ManagesCustomers,
     ManagesPaymentMethods,
     ManagesSubscriptions,
-    PaymentProvider,
     PublishesPlans,
     ReadsPayments,
     ReceivesWebhooks,
@@ -38,16 +32,15 @@ from billing.providers.sandbox import (
     signatures,
     subscriptions,
 )
-from billing.providers.sandbox.calls import Calls
+from billing.providers.sandbox.backend import SandboxBackend
 from billing.providers.sandbox.faults import current as current_faults
 from billing.providers.sandbox.faults import set_faults as store_faults
-from billing.providers.sandbox.store import Record, Session, Store
+from billing.providers.sandbox.store import Record, Session
 from billing.providers.types import (
     JSON,
     ClientConfig,
     CustomerData,
     CustomerRequest,
-    Features,
     HealthData,
     InvoiceData,
     ObjectData,
@@ -63,10 +56,9 @@ from billing.providers.types import (
     SubscriptionUpdate,
 )
 
-METHODS = ("card", "oxxo", "spei")
-
 
 class SandboxProvider(
+    SandboxBackend,
     ReceivesWebhooks,
     ManagesCustomers,
     ManagesPaymentMethods,
@@ -86,38 +78,6 @@ class SandboxProvider(
     `countries`, `cancels_at_period_end`, `has_idempotency_keys`, `required_profile`), `seed`
     (an integer: the same remote ids in every run), `public_key`.
     """
-
-    def __init__(self, *, alias: str, mode: str, options: Mapping[str, Any]) -> None:
-        super().__init__(alias=alias, mode=mode, options=options)
-        self._like: Mapping[str, Any] = options.get("like") or {}
-        self._capabilities = _allowed(super().capabilities, self._like)
-        self._store = Store(
-            path=os.fspath(options["path"]),
-            namespace=options.get("namespace") or alias,
-            mode=mode,
-            seed=options.get("seed"),
-        )
-        self._calls = Calls(self._store, self.features.has_idempotency_keys)
-
-    @property
-    def provider_name(self) -> str:
-        return str(self._like.get("name") or "Sandbox")
-
-    @property
-    def capabilities(self) -> frozenset[type[Capability]]:
-        return self._capabilities
-
-    @property
-    def features(self) -> Features:
-        like = self._like
-        return Features(
-            methods=tuple(like.get("methods", METHODS)),
-            currencies=frozenset(like.get("currencies", ())),
-            countries=frozenset(like.get("countries", ())),
-            cancels_at_period_end=like.get("cancels_at_period_end", True),
-            has_idempotency_keys=like.get("has_idempotency_keys", True),
-            required_profile=tuple(like.get("required_profile", ("email",))),
-        )
 
     def client_config(self) -> ClientConfig:
         public = {"public_key": str(self.options.get("public_key") or "")}
@@ -418,34 +378,9 @@ class SandboxProvider(
             record = subscriptions.finish_payment(session, invoice.id)
             return mapping.invoice(record.body, clock.moment(session.now))
 
-    # Shared steps
-
-    def _get(self, kind: str, ref: Ref) -> tuple[JSON, datetime]:
-        def read(session: Session) -> tuple[JSON, datetime]:
-            return session.require(kind, ref.id).body, clock.moment(session.now)
-
-        return self._calls.read(read)
-
-    def _require_planned_ends(self) -> None:
-        if not self.features.cancels_at_period_end:
-            raise UnsupportedOperation(f"{self.provider_name} ends subscriptions only at once")
-
 
 def _is(record: Record, reference: str) -> bool:
     return bool(record.body["reference"] == reference)
-
-
-def _allowed(
-    own: frozenset[type[Capability]], like: Mapping[str, Any]
-) -> frozenset[type[Capability]]:
-    """Return the capabilities of what `like` names; what every stand-in needs is always there."""
-    if "capabilities" not in like:
-        return own
-    unknown = set(like["capabilities"]) - set(CAPABILITIES)
-    if unknown:
-        raise ValueError(f"`like` names no capabilities of ours: {', '.join(sorted(unknown))}")
-    named = {PaymentProvider, Simulates} | {CAPABILITIES[name] for name in like["capabilities"]}
-    return frozenset(each for each in own if any(issubclass(one, each) for one in named))
 
 
 def _status(session: Session) -> str:
