@@ -1,23 +1,28 @@
-"""A Stripe account for `responses`: takes writes, honours idempotency keys, answers in Stripe's
-published shapes and keeps what it was asked.
+"""A Stripe account: takes writes, honours idempotency keys, answers in Stripe's published shapes
+and keeps what it was asked. Two doors: `serve` for `responses`, `server.served` for a port.
 
 Cards are Stripe's test cards: attaching `pm_card_...` makes a new payment method each time.
 Subscriptions are lives (`billing.tests.stripe_life`), so their objects stay consistent.
 """
 
+import contextlib
 import copy
 import itertools
 import json
 import re
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import requests
 import responses
-from requests import PreparedRequest, ReadTimeout
 
+from billing.tests.stripe_account.faults import Fault
 from billing.tests.stripe_life import API_BASE, StripeLife, published
 
 JSON = dict[str, Any]
@@ -31,22 +36,69 @@ class Refusal(Exception):
         self.body = {"error": {"type": "invalid_request_error", "message": "No."} | error}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A request as it came in; `path` is the URL's after the host, with its query."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: str | None
+
+    @property
+    def steps(self) -> list[str]:
+        """Method and path below /v1, as `acts` match them."""
+        parts = urlsplit(self.path).path.split("/")[2:]
+        return [self.method, *(unquote(each) for each in parts)]
+
+    @property
+    def params(self) -> JSON:
+        query = self.body or urlsplit(self.path).query
+        return nested(parse_qsl(query, keep_blank_values=True))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    status: int
+    headers: Mapping[str, str]
+    body: JSON
+    fault: Fault | None = None
+
+    @property
+    def text(self) -> str:
+        return json.dumps(self.body)
+
+
 Act = Callable[["Account", list[str], JSON], JSON | None]
 
 
 class Account:
-    """Objects by id, in the order in which they were made; `calls` is what came in and went out."""
+    """Objects by id, in the order in which they were made; `calls` is what came in and went out.
+
+    Its time is `now`; each call and each act of others takes `step` of it. One thing happens at a
+    time, whichever threads ask; `watchers` are told after each.
+    """
 
     acts: tuple[Act, ...] = ()
 
-    def __init__(self, objects: Mapping[str, JSON] | None = None) -> None:
+    def __init__(
+        self,
+        objects: Mapping[str, JSON] | None = None,
+        *,
+        now: datetime = NOW,
+        step: timedelta = timedelta(0),
+    ) -> None:
         self.objects: dict[str, JSON] = dict(objects or {})
         self.calls: list[JSON] = []
+        self.now = now
+        self.watchers: list[Callable[[], None]] = []
+        self._step = step
+        self._lock = threading.RLock()
         self._answers: dict[str, tuple[object, tuple[int, JSON]]] = {}
         self.lives: dict[str, StripeLife] = {}
         self._surprises: dict[str, Callable[[], None]] = {}
-        self._losses: set[str] = set()
-        self._refusals: dict[str, Refusal] = {}
+        self._faults: list[tuple[str, Fault]] = []
+        self._refusals: list[tuple[str, Refusal]] = []
         self.cards: dict[str, str] = {}
         self.numbers = itertools.count(1)
 
@@ -69,12 +121,16 @@ class Account:
         return [each["Idempotency-Key"] for each in headers]
 
     def refuse_next(self, method: str, path: str, status: int, **error: str) -> None:
-        """Refuse the next call of this method and path, without effect."""
-        self._refusals[f"{method}/{path}"] = Refusal(status, **error)
+        """Refuse the next call of this method and path (`*` is any text), without effect."""
+        self._refusals.append((f"{method}/{path}", Refusal(status, **error)))
+
+    def break_next(self, fault: Fault, method: str, path: str) -> None:
+        """Let the next call of this method and path (`*` is any text) go wrong on its way."""
+        self._faults.append((f"{method}/{path}", fault))
 
     def lose_next(self, method: str, path: str) -> None:
         """Carry out the next call of this method and path, and lose its answer."""
-        self._losses.add(f"{method}/{path}")
+        self.break_next(Fault.HANG, method, path)
 
     def before(self, method: str, path: str, act: Callable[[], None]) -> None:
         """Let something happen just before the next call of this method and path."""
@@ -83,40 +139,74 @@ class Account:
     def pay(self, invoice_id: str) -> None:
         """The customer pays in the browser."""
         parent = self.one(invoice_id)["parent"]["subscription_details"]
-        self.lives[parent["subscription"]].pay()
+        with self.happening():
+            self.lives[parent["subscription"]].pay()
 
-    def _call(self, request: PreparedRequest) -> tuple[int, dict[str, str], str] | Exception:
+    @contextlib.contextmanager
+    def happening(self) -> Iterator[None]:
+        """One thing happens at Stripe, at a moment of its own."""
+        with self._lock:
+            self.now += self._step
+            yield
+            for life in self.lives.values():
+                self.adopt(life)
+            for each in self.watchers:
+                each()
+
+    def adopt(self, life: StripeLife) -> None:
+        """Take in what a life has made since."""
+        for (_, remote_id), each in life.objects.items():
+            self.objects.setdefault(remote_id, each)
+
+    def answer(self, call: Call) -> Reply:
+        """Carry out one call and write it down. What `Reply.fault` says is for the door to do."""
+        fault = self._next(self._faults, call)
+        if fault and not fault.has_effect:
+            return Reply(status=0, headers={}, body={}, fault=fault)
+        with self.happening():
+            status, body = self._once(call)
+            reply = Reply(status=status, headers=self._headers(status), body=body, fault=fault)
+            self.calls.append(recorded(call, reply))
+        return reply
+
+    def _headers(self, status: int) -> dict[str, str]:
+        headers = {"Content-Type": "application/json", "Request-Id": f"req_{len(self.calls) + 1}"}
+        headers["Date"] = format_datetime(self.now, usegmt=True)
+        return headers | ({"Retry-After": "1"} if status == 429 else {})
+
+    def _next(self, planned: list[tuple[str, Any]], call: Call) -> Any:
+        """Take what is planned for this call, None when nothing is."""
+        place = "/".join(call.steps)
+        with self._lock:
+            found = next((each for each in planned if fnmatchcase(place, each[0])), None)
+            if found:
+                planned.remove(found)
+        return found[1] if found else None
+
+    def _call(
+        self, request: requests.PreparedRequest
+    ) -> tuple[int, Mapping[str, str], str] | Exception:
         url = urlsplit(str(request.url))
         body = request.body.decode() if isinstance(request.body, bytes) else request.body
-        params = nested(parse_qsl(body or url.query, keep_blank_values=True))
-        path = [unquote(each) for each in url.path.split("/")[2:]]
-        status, answer = self._once(request, [str(request.method), *path], params)
-        self.calls.append(
-            {
-                "method": request.method,
-                "url": request.url,
-                "headers": dict(request.headers),
-                "body": body,
-                "response_status": status,
-                "response_body": answer,
-            }
-        )
-        place = "/".join([str(request.method), *path])
-        if place in self._losses:
-            self._losses.remove(place)
-            return ReadTimeout()
-        return status, {"Date": format_datetime(NOW, usegmt=True)}, json.dumps(answer)
+        path = url._replace(scheme="", netloc="").geturl()
+        headers = dict(request.headers)
+        call = Call(method=str(request.method), path=path, headers=headers, body=body)
+        reply = self.answer(call)
+        if reply.fault is Fault.BREAK:
+            return 500, {}, ""
+        return _LOST[reply.fault] if reply.fault else (reply.status, reply.headers, reply.text)
 
-    def _once(self, request: PreparedRequest, path: list[str], params: JSON) -> tuple[int, JSON]:
+    def _once(self, call: Call) -> tuple[int, JSON]:
         """Stripe: the first answer to a key is repeated, declines included; GET and DELETE have no
         keys."""
-        key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
+        path, params = call.steps, call.params
+        key = call.headers.get("Idempotency-Key") if call.method == "POST" else None
         if key in self._answers:
             asked, answer = self._answers[key]
             error = Refusal(400, type="idempotency_error").body
             return answer if asked == (path, params) else (400, error)
         self._surprises.pop("/".join(path), lambda: None)()
-        refusal = self._refusals.pop("/".join(path), None)
+        refusal = self._next(self._refusals, call)
         if refusal:
             return refusal.status, refusal.body
         answer = self._answer(path, copy.deepcopy(params))
@@ -179,7 +269,7 @@ class Account:
 
     def make(self, kind: str, prefix: str, **values: Any) -> JSON:
         remote_id = f"{prefix}_{next(self.numbers):04d}"
-        stamp = int(NOW.timestamp())
+        stamp = int(self.now.timestamp())
         found = published(kind) | {"id": remote_id, "created": stamp, "metadata": {}} | values
         self.objects[remote_id] = found
         return found
@@ -193,6 +283,29 @@ class Account:
                 value = part | value
             found[name] = None if value == "" else value
         return found
+
+
+_LOST: dict[Fault, Exception] = {
+    Fault.DEAF: requests.ReadTimeout(),
+    Fault.HANG: requests.ReadTimeout(),
+    Fault.HALF: requests.exceptions.ChunkedEncodingError(),
+    Fault.RESET: requests.ConnectionError(ConnectionResetError()),
+}
+
+
+def recorded(call: Call, reply: Reply) -> JSON:
+    """The call as the contract's checker reads it; of the key only its scheme is kept."""
+    headers = dict(call.headers)
+    if "Authorization" in headers:
+        headers["Authorization"] = headers["Authorization"].split()[0] + " xxx"
+    return {
+        "method": call.method,
+        "url": API_BASE + call.path,
+        "headers": headers,
+        "body": call.body,
+        "response_status": reply.status,
+        "response_body": reply.body,
+    }
 
 
 def page(data: list[JSON], url: str = "/v1/things") -> JSON:

@@ -2,8 +2,8 @@
 
 import copy
 
-from billing.tests.stripe_account.account import JSON, NOW, Account, Refusal, page
-from billing.tests.stripe_life import StripeLife
+from billing.tests.stripe_account.account import JSON, Account, Refusal, page
+from billing.tests.stripe_account.lives import AccountLife
 
 
 def act(account: Account, path: list[str], params: JSON) -> JSON | None:
@@ -24,8 +24,8 @@ def _subscribe(account: Account, params: JSON) -> JSON:
     account.living(params["customer"])
     item, trial_end = params["items"]["0"], params.get("trial_end")
     price, quantity = account.one(item["price"]), int(item["quantity"])
-    life = StripeLife(
-        started_at=NOW,
+    life = AccountLife(
+        account,
         number=next(account.numbers),
         amount_minor=0 if trial_end else price["unit_amount"] * quantity,
         price_id=price["id"],
@@ -42,7 +42,7 @@ def _subscribe(account: Account, params: JSON) -> JSON:
         life.pay()
         _start_trial(account, found, int(trial_end))
     account.lives[life.subscription_id] = life
-    account.objects |= {remote_id: each for (_, remote_id), each in life.objects.items()}
+    account.adopt(life)
     return found
 
 

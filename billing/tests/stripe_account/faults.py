@@ -1,0 +1,15 @@
+"""What may happen to a call on its way, as both doors of the account carry it out."""
+
+import enum
+
+
+class Fault(enum.Enum):
+    DEAF = "no effect and no answer"
+    HANG = "the effect and no answer"
+    BREAK = "the effect and a 500 of something in between"
+    HALF = "the effect and half an answer"
+    RESET = "the effect and a connection that is reset"
+
+    @property
+    def has_effect(self) -> bool:
+        return self is not Fault.DEAF

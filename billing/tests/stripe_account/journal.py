@@ -1,0 +1,196 @@
+"""What the account tells its webhook endpoint: events out of what has changed, and their delivery.
+
+    journal = Journal(account)
+    ...                                                  # calls, and acts of others
+    post(url, secret, shuffled(journal.take(customer_id)))
+
+Nothing is delivered by itself: the test takes the events and posts them as it likes, or not at all.
+"""
+
+import copy
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import requests
+
+from billing.tests.stripe_account.account import JSON, Account
+from billing.tests.stripe_life import API_VERSION, published, sign
+
+SENDERS = 4
+_STATUSES = {
+    ("invoice", "open"): ("invoice.finalized",),
+    ("invoice", "paid"): ("invoice.paid", "invoice.payment_succeeded"),
+    ("invoice", "void"): ("invoice.voided",),
+    ("invoice", "uncollectible"): ("invoice.marked_uncollectible",),
+    ("payment_intent", "processing"): ("payment_intent.processing",),
+    ("payment_intent", "requires_action"): ("payment_intent.requires_action",),
+    ("payment_intent", "succeeded"): ("payment_intent.succeeded",),
+    ("payment_intent", "canceled"): ("payment_intent.canceled",),
+    ("setup_intent", "requires_action"): ("setup_intent.requires_action",),
+    ("setup_intent", "succeeded"): ("setup_intent.succeeded",),
+    ("setup_intent", "canceled"): ("setup_intent.canceled",),
+    ("invoice_payment", "paid"): ("invoice_payment.paid",),
+    ("charge", "succeeded"): ("charge.succeeded",),
+    ("charge", "pending"): ("charge.pending",),
+    ("charge", "failed"): ("charge.failed",),
+    ("refund", "failed"): ("refund.failed",),
+    ("dispute", "won"): ("charge.dispute.closed",),
+    ("dispute", "lost"): ("charge.dispute.closed",),
+    ("checkout.session", "complete"): ("checkout.session.completed",),
+    ("checkout.session", "expired"): ("checkout.session.expired",),
+}
+_ATTEMPTS = {
+    ("invoice", "attempt_count"): "invoice.payment_failed",
+    ("payment_intent", "last_payment_error"): "payment_intent.payment_failed",
+    ("charge", "amount_refunded"): "charge.refunded",
+}
+_MADE = {
+    "customer": "customer.created",
+    "subscription": "customer.subscription.created",
+    "invoice": "invoice.created",
+    "payment_intent": "payment_intent.created",
+    "setup_intent": "setup_intent.created",
+    "product": "product.created",
+    "price": "price.created",
+    "coupon": "coupon.created",
+    "promotion_code": "promotion_code.created",
+    "refund": "refund.created",
+    "dispute": "charge.dispute.created",
+}
+_CHANGED = {
+    "customer": "customer.updated",
+    "subscription": "customer.subscription.updated",
+    "invoice": "invoice.updated",
+    "product": "product.updated",
+    "price": "price.updated",
+    "coupon": "coupon.updated",
+    "promotion_code": "promotion_code.updated",
+    "refund": "refund.updated",
+    "charge": "charge.updated",
+    "dispute": "charge.dispute.updated",
+}
+_ENDED = {
+    "customer": "customer.deleted",
+    "subscription": "customer.subscription.deleted",
+    "product": "product.deleted",
+    "coupon": "coupon.deleted",
+}
+
+
+class Journal:
+    """The account's events in order, each told once; `take` hands out those not taken yet."""
+
+    def __init__(self, account: Account) -> None:
+        self.events: list[JSON] = []
+        self._account = account
+        self._seen = copy.deepcopy(account.objects)
+        self._taken: set[str] = set()
+        account.watchers.append(self._look)
+
+    def take(self, customer_id: str | None = None) -> list[JSON]:
+        """The events that wait, in order: all, or those about one customer."""
+        found = [each for each in self.events if each["id"] not in self._taken]
+        if customer_id is not None:
+            found = [each for each in found if self._owner(each) == customer_id]
+        self._taken |= {each["id"] for each in found}
+        return found
+
+    def _look(self) -> None:
+        for remote_id, found in list(self._account.objects.items()):
+            before = self._seen.get(remote_id)
+            if found == before:
+                continue
+            now = copy.deepcopy(found)
+            self._seen[remote_id] = now
+            self.events += [self._event(each, now, before) for each in types(now, before)]
+
+    def _event(self, event_type: str, found: JSON, before: JSON | None) -> JSON:
+        # A deleted object's event still holds it whole.
+        whole = before if found.get("deleted") and before else found
+        data: JSON = {"object": whole}
+        if before and whole is found:
+            changed = {name for name in found if found[name] != before.get(name)}
+            data["previous_attributes"] = {name: before.get(name) for name in sorted(changed)}
+        return published("event") | {
+            "id": f"evt_{len(self.events) + 1:05d}x{event_type.replace('.', '_')}",
+            "type": event_type,
+            "created": int(self._account.now.timestamp()),
+            "livemode": False,
+            "api_version": API_VERSION,
+            "pending_webhooks": 1,
+            "data": data,
+        }
+
+    def _owner(self, event: JSON) -> str:
+        """Whose object an event is about; "" for the account's own."""
+        found = event["data"]["object"]
+        former = event["data"].get("previous_attributes", {}).get("customer")
+        if found["object"] == "customer":
+            return str(found["id"])
+        linked = (found.get(name) for name in ("invoice", "charge", "payment_intent"))
+        parents = [self._account.objects[each] for each in linked if isinstance(each, str)]
+        owners = [found.get("customer"), former, *(each.get("customer") for each in parents)]
+        return next((each for each in owners if each), "")
+
+
+def types(found: JSON, before: JSON | None) -> Iterator[str]:
+    """Which events Stripe sends of this change of an object."""
+    kind = found["object"]
+    if kind == "payment_method":
+        yield from _of_method(found, before)
+    elif _has_ended(found, before):
+        yield _ENDED[kind]
+    else:
+        told = (_CHANGED if before else _MADE).get(kind)
+        yield from [told] if told else []
+        if _is_new(found, before, "status"):
+            yield from _STATUSES.get((kind, found.get("status")), ())
+        yield from _of_attempts(found, before)
+
+
+def _of_method(found: JSON, before: JSON | None) -> Iterator[str]:
+    owner, former = found["customer"], before and before["customer"]
+    if owner != former:
+        yield "payment_method.attached" if owner else "payment_method.detached"
+    elif owner:
+        yield "payment_method.updated"
+
+
+def _of_attempts(found: JSON, before: JSON | None) -> Iterator[str]:
+    """What went wrong when money was asked for, and what was given back."""
+    for (kind, name), event_type in _ATTEMPTS.items():
+        is_told = found["object"] == kind and found.get(name) and _is_new(found, before, name)
+        if is_told and found["status"] != "paid":
+            yield event_type
+
+
+def _is_new(found: JSON, before: JSON | None, name: str) -> bool:
+    return before is None or found.get(name) != before.get(name)
+
+
+def _has_ended(found: JSON, before: JSON | None) -> bool:
+    is_over = found["object"] == "subscription" and found["status"] == "canceled"
+    return bool(found.get("deleted")) or (is_over and _is_new(found, before, "status"))
+
+
+def post(url: str, secret: str, events: Sequence[JSON]) -> Counter[str]:
+    """Post the events one after the other, signed; count the answers' statuses by their word."""
+    answers: Counter[str] = Counter()
+    with requests.Session() as session:
+        for event in events:
+            body = json.dumps(event, indent=2).encode()
+            headers = {"Stripe-Signature": sign(body, secret), "Content-Type": "application/json"}
+            answer = session.post(url, data=body, headers=headers, timeout=20)
+            assert answer.status_code == 200, answer.text
+            answers[answer.json()["status"]] += 1
+    return answers
+
+
+def post_all(url: str, secret: str, queues: Sequence[Sequence[JSON]]) -> Counter[str]:
+    """Post several queues side by side, as Stripe does."""
+    with ThreadPoolExecutor(SENDERS) as senders:
+        answers = senders.map(post, itertools.repeat(url), itertools.repeat(secret), queues)
+        return sum(answers, Counter())
