@@ -35,6 +35,7 @@ from billing.providers.types import (
     CustomerRequest,
     Features,
     NextAction,
+    Page,
     PaymentMethodRequest,
     PlanRequest,
     Ref,
@@ -43,6 +44,9 @@ from billing.providers.types import (
 )
 
 C = TypeVar("C", bound=Capability)
+T = TypeVar("T")
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+_FAR_AHEAD = datetime(2200, 1, 1, tzinfo=UTC)
 Sign = Callable[[bytes], Mapping[str, str]]
 SECRET = "whsec_Y29icm8tdGVzdHM="
 
@@ -81,6 +85,13 @@ READS: tuple[tuple[type[Capability], str, str], ...] = (
 LISTS: tuple[tuple[type[Capability], str, str], ...] = (
     (base.ReadsPaymentMethods, "list_payment_methods", "payment_method"),
     (base.ReadsInvoices, "list_invoices", "invoice"),
+)
+
+PAGED: tuple[tuple[str, str], ...] = (
+    ("list_customers", "customer"),
+    ("list_subscriptions", "subscription"),
+    ("list_account_invoices", "invoice"),
+    ("list_payments", "payment"),
 )
 
 
@@ -360,6 +371,61 @@ class ProviderContract:
         for data in found:
             check_data(data)
 
+    @pytest.mark.parametrize(("method", "kind"), PAGED, ids=[method for method, _ in PAGED])
+    def test_what_the_account_holds_is_listed(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest, method: str, kind: str
+    ) -> None:
+        if base.ListsRemote not in provider.capabilities:
+            assert_lacks(provider, base.ListsRemote)
+            return
+        ref: Ref = request.getfixturevalue(kind)
+        lists = getattr(_as(provider, base.ListsRemote), method)
+        found = _walk(lists)
+        for data in found:
+            check_data(data)
+        ids = [data.id for data in found]
+        assert ids.count(ref.id) == 1
+        assert ref.id in [data.id for data in _walk(lists, since=_LONG_AGO)]
+        assert _walk(lists, since=_FAR_AHEAD) == []
+        (listed,) = [data for data in found if data.id == ref.id]
+        read = getattr(provider, f"get_{kind}")(ref)
+        assert _told(listed) == {name: getattr(read, name) for name in _told(listed)}
+
+    def test_ended_subscriptions_are_listed(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        needed = {base.ListsRemote, base.ManagesSubscriptions}
+        if not needed <= provider.capabilities:
+            for capability in needed - provider.capabilities:
+                assert_lacks(provider, capability)
+            return
+        ref: Ref = request.getfixturevalue("subscription")
+        _as(provider, base.ManagesSubscriptions).cancel_subscription(
+            ref, at_period_end=False, idempotency_key=key()
+        )
+        found = _walk(_as(provider, base.ListsRemote).list_subscriptions)
+        (ended,) = [data for data in found if data.id == ref.id]
+        assert ended.status is SubscriptionStatus.CANCELED
+
+    def test_events_are_listed(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        if base.ListsEvents not in provider.capabilities:
+            assert_lacks(provider, base.ListsEvents)
+            return
+        ref: Ref = request.getfixturevalue("subscription")
+        lists = _as(provider, base.ListsEvents).list_events
+        found = _walk(lists)
+        (listed,) = [
+            each
+            for each in found
+            if each.event.object_id == ref.id and each.event.type.endswith("subscription.created")
+        ]
+        receiver = _as(provider, base.ReceivesWebhooks)
+        assert receiver.parse_webhook_event(listed.body, {}) == listed.event
+        assert len({each.event.id for each in found}) == len(found)
+        assert _walk(lists, since=_FAR_AHEAD) == []
+
     def test_plans_are_listed(
         self, provider: PaymentProvider, request: pytest.FixtureRequest
     ) -> None:
@@ -526,6 +592,26 @@ class ProviderContract:
             assert found
             assert found.id == subscription.id
 
+    def test_a_customer_that_exists_is_adopted(self, provider: PaymentProvider) -> None:
+        needed = {base.AdoptsCustomers, base.ManagesCustomers}
+        if not needed <= provider.capabilities:
+            for capability in needed - provider.capabilities:
+                assert_lacks(provider, capability)
+            return
+        reader = _as(provider, base.ManagesCustomers)
+        made = reader.create_customer(
+            replace(customer_request(), reference=""), idempotency_key=key()
+        )
+        ref, reference = Ref(id=made.id, customer_id=made.id), key()
+        adopted = _as(provider, base.AdoptsCustomers).adopt_customer(
+            ref, reference, idempotency_key=key()
+        )
+        check_data(adopted)
+        assert replace(adopted, raw={}, as_of=made.as_of) == replace(
+            made, raw={}, reference=reference
+        )
+        assert reader.get_customer(ref).reference == reference
+
     def test_a_repeated_key_has_one_effect(self, provider: PaymentProvider) -> None:
         if base.ManagesCustomers not in provider.capabilities:
             assert_lacks(provider, base.ManagesCustomers)
@@ -538,6 +624,27 @@ class ProviderContract:
         assert writer.create_customer(request, idempotency_key=used).id == first.id
         with pytest.raises(ProviderKeyConflict):
             writer.create_customer(replace(request, name="Other"), idempotency_key=used)
+
+
+def _walk(lists: Callable[..., Page[T]], since: datetime | None = None) -> list[T]:
+    """Every item of a list, over all of its pages."""
+    found: list[T] = []
+    cursor = ""
+    while True:
+        page = lists(cursor=cursor, since=since)
+        assert page.unreadable == ()
+        found += page.items
+        if not page.next_cursor:
+            return found
+        assert page.next_cursor != cursor
+        cursor = page.next_cursor
+
+
+def _told(data: Any) -> dict[str, Any]:
+    """What a listed object tells. A list may leave out what a read tells, never differ from it."""
+    values = {each.name: getattr(data, each.name) for each in fields(data)}
+    told = {name: value for name, value in values.items() if value is not None}
+    return {name: value for name, value in told.items() if name not in ("raw", "as_of")}
 
 
 def customer_request() -> CustomerRequest:

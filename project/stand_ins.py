@@ -18,6 +18,9 @@ _WEBHOOKS_AND_READS = [
     "PublishesPlans",
     "ManagesCustomers",
     "FindsByReference",
+    "ListsRemote",
+    "ListsEvents",
+    "AdoptsCustomers",
     "Simulates",
 ]
 

@@ -12,7 +12,7 @@ carries `as_of` in the provider's clock and the provider's own JSON as `raw`.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from billing.enums import EventKind
@@ -24,7 +24,9 @@ from billing.providers.types import (
     Features,
     HealthData,
     InvoiceData,
+    ListedEvent,
     ObjectData,
+    Page,
     PaymentData,
     PaymentMethodData,
     PaymentMethodRequest,
@@ -289,6 +291,59 @@ class FindsByReference(PaymentProvider):
 
         Where subscriptions carry no reference and a customer has one at most (Conekta): that one.
         """
+
+
+class ListsRemote(PaymentProvider):
+    """Lists what the account holds, page by page, whoever made it; ended subscriptions too.
+
+    `cursor` is a page's `next_cursor`. `since` leaves out what was created before it: lists know
+    no time of change. Raises ProviderObjectMissing or InvalidRequest for a cursor that has become
+    void; the list is then begun anew. What cannot be mapped is told in the page.
+    """
+
+    @network
+    @abstractmethod
+    def list_customers(
+        self, *, cursor: str = "", since: datetime | None = None
+    ) -> Page[CustomerData]:
+        """The account's customers; deleted ones may be left out."""
+
+    @network
+    @abstractmethod
+    def list_subscriptions(
+        self, *, cursor: str = "", since: datetime | None = None
+    ) -> Page[SubscriptionData]:
+        """The account's subscriptions, ended ones too."""
+
+    @network
+    @abstractmethod
+    def list_account_invoices(
+        self, *, cursor: str = "", since: datetime | None = None
+    ) -> Page[InvoiceData]:
+        """The account's invoices, told as fully as `get_invoice` where they are not settled."""
+
+    @network
+    @abstractmethod
+    def list_payments(
+        self, *, cursor: str = "", since: datetime | None = None
+    ) -> Page[PaymentData]:
+        """The account's payments, failed ones too."""
+
+
+class ListsEvents(PaymentProvider):
+    @network
+    @abstractmethod
+    def list_events(self, *, cursor: str = "", since: datetime | None = None) -> Page[ListedEvent]:
+        """The account's events as far back as the provider keeps them, delivered or not."""
+
+
+class AdoptsCustomers(PaymentProvider):
+    @network
+    @abstractmethod
+    def adopt_customer(
+        self, customer: Ref, reference: str, *, idempotency_key: str
+    ) -> CustomerData:
+        """Put our reference on a customer that exists; nothing else of it changes."""
 
 
 class Simulates(PaymentProvider):

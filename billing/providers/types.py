@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Generic, TypeVar
 
 from billing.enums import (
     BillingInterval,
@@ -24,6 +25,7 @@ from billing.enums import (
 )
 
 JSON = Mapping[str, object]
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,3 +291,28 @@ class ProviderEvent:
     api_version: str = ""
     is_pinned: bool = True
     ignored_because: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A listed object that could not be mapped: its remote id, '' when even that is missing."""
+
+    id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[Item]):
+    """A part of a list. `next_cursor` is opaque and asks for the next part; '' at the end."""
+
+    items: tuple[Item, ...]
+    next_cursor: str = ""
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedEvent:
+    """An event as it was delivered or should have been: `body` without signature, and its parts."""
+
+    body: bytes
+    event: ProviderEvent

@@ -38,6 +38,12 @@ def update(session: Session, customer_id: str, request: CustomerRequest) -> Reco
     return session.save(customer, "customer.updated")
 
 
+def adopt(session: Session, customer_id: str, reference: str) -> Record:
+    customer = live(session, customer_id)
+    customer.body["reference"] = reference
+    return session.save(customer, "customer.updated")
+
+
 def _profile(request: CustomerRequest) -> dict[str, object]:
     return {
         "name": request.name,

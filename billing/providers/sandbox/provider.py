@@ -32,9 +32,9 @@ from billing.providers.sandbox import (
     signatures,
     subscriptions,
 )
-from billing.providers.sandbox.backend import SandboxBackend
 from billing.providers.sandbox.faults import current as current_faults
 from billing.providers.sandbox.faults import set_faults as store_faults
+from billing.providers.sandbox.listing import Listing
 from billing.providers.sandbox.store import Record, Session
 from billing.providers.types import (
     JSON,
@@ -58,7 +58,7 @@ from billing.providers.types import (
 
 
 class SandboxProvider(
-    SandboxBackend,
+    Listing,
     ReceivesWebhooks,
     ManagesCustomers,
     ManagesPaymentMethods,

@@ -61,6 +61,15 @@ class Record:
     due_at: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One line of a list: `seq` is its place in it."""
+
+    seq: int
+    id: str
+    body: dict[str, Any]
+
+
 class Session:
     """The rows of one namespace inside one transaction, at one moment of billing time (`now`)."""
 
@@ -117,6 +126,24 @@ class Session:
 
     def of_kind(self, kind: str) -> list[Record]:
         return self._select("kind = ?", (kind,), "seq")
+
+    def list_objects(self, kind: str, after: int, since: int, limit: int) -> list[Listed]:
+        """Objects of `kind` behind place `after`, created at `since` (Unix time) or later."""
+        rows = self.connection.execute(
+            "SELECT seq, id, body FROM objects WHERE namespace = ? AND kind = ? AND seq > ?"
+            " AND json_extract(body, '$.created') >= ? ORDER BY seq LIMIT ?",
+            (self.namespace, kind, after, since, limit),
+        )
+        return [Listed(row["seq"], row["id"], json.loads(row["body"])) for row in rows]
+
+    def list_deliveries(self, after: int, since: int, limit: int) -> list[Listed]:
+        """Events that were queued behind place `after`, made at `since` (Unix time) or later."""
+        rows = self.connection.execute(
+            "SELECT id, event_id, body FROM deliveries WHERE namespace = ? AND id > ?"
+            " AND json_extract(body, '$.created') >= ? ORDER BY id LIMIT ?",
+            (self.namespace, after, since, limit),
+        )
+        return [Listed(row["id"], row["event_id"], json.loads(row["body"])) for row in rows]
 
     def _select(self, where: str, values: tuple[object, ...], order: str) -> list[Record]:
         sql = f"SELECT * FROM objects WHERE namespace = ? AND {where} ORDER BY {order}"  # noqa: S608

@@ -12,6 +12,7 @@ from billing.errors import ProviderError
 from billing.providers.stripe.customers import Customers
 from billing.providers.stripe.finding import Finding
 from billing.providers.stripe.invoices import Invoices
+from billing.providers.stripe.listing import Listing
 from billing.providers.stripe.payment_methods import PaymentMethods
 from billing.providers.stripe.plans import Plans
 from billing.providers.stripe.subscriptions import Subscriptions
@@ -35,6 +36,7 @@ class StripeProvider(
     Invoices,
     Plans,
     Finding,
+    Listing,
 ):
     """Stripe. Options: `api_key`, `publishable_key`, `webhook_secret` (text, comma-separated or a
     list while it is rotated), `api_base`, `connect_timeout_seconds` 3, `read_timeout_seconds` 20,

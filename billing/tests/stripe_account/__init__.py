@@ -2,6 +2,7 @@
 
 from billing.tests.stripe_account import (
     customers,
+    events,
     invoices,
     payment_methods,
     plans,
@@ -17,6 +18,7 @@ class StripeAccount(Account):
         payment_methods.act,
         subscriptions.act,
         invoices.act,
+        events.act,
     )
 
 

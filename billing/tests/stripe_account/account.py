@@ -236,6 +236,8 @@ class Account:
         """What Stripe adds to an invoice only where it is asked for."""
         if name == "confirmation_secret" and found["status"] == "open":
             found[name] = {"type": "payment_intent", "client_secret": f"{found['id']}_secret"}
+        if name == "latest_charge" and isinstance(found[name], str):
+            found[name] = charge(found)
         if name == "payments":
             links = self.all("invoice_payment")
             found[name] = page([each for each in links if each["invoice"] == found["id"]])
@@ -246,7 +248,8 @@ class Account:
             return self.one(path[2])
         if found is None:
             raise Refusal(404)
-        return found
+        is_list = path[0] == "GET" and found["object"] == "list"
+        return paged(found, params) if is_list else found
 
     # objects
 
@@ -310,6 +313,33 @@ def recorded(call: Call, reply: Reply) -> JSON:
 
 def page(data: list[JSON], url: str = "/v1/things") -> JSON:
     return {"object": "list", "url": url, "has_more": False, "data": data}
+
+
+def charge(intent: JSON) -> JSON:
+    """The charge that collected an intent, as far as a list of intents is read for it."""
+    names = ("amount", "currency", "customer", "livemode", "payment_method", "created")
+    shown = {name: intent[name] for name in names}
+    return (
+        published("charge")
+        | shown
+        | {"id": intent["latest_charge"], "payment_intent": intent["id"]}
+    )
+
+
+def paged(found: JSON, params: JSON) -> JSON:
+    """The part of a list that was asked for. Stripe: ten objects unless `limit` says more."""
+    data = found["data"]
+    created = params.get("created", {})
+    data = [each for each in data if each["created"] >= int(created.get("gte", 0))]
+    if "starting_after" in params:
+        ids = [each["id"] for each in data]
+        if params["starting_after"] not in ids:
+            raise Refusal(400, code="resource_missing", param="starting_after")
+        data = data[ids.index(params["starting_after"]) + 1 :]
+    size = int(params.get("limit", 10))
+    if not 1 <= size <= 100:
+        raise Refusal(400, code="parameter_invalid_integer", param="limit")
+    return found | {"data": data[:size], "has_more": len(data) > size}
 
 
 def nested(pairs: list[tuple[str, str]]) -> JSON:

@@ -14,6 +14,8 @@ def act(account: Account, path: list[str], params: JSON) -> JSON | None:
             return _delete_customer(account, found)
         case ["POST", "customers", found]:
             return account.update(found, params)
+        case ["GET", "customers"]:
+            return page([each for each in account.all("customer") if not each.get("deleted")])
         case ["GET", "customers", "search"]:
             return _search(account, params["query"])
     return None

@@ -11,7 +11,9 @@ def act(account: Account, path: list[str], params: JSON) -> JSON | None:
         case ["POST", "invoices", found, "pay"]:
             return _pay(account, found, params)
         case ["GET", "invoices"]:
-            return page(account.all("invoice", params["customer"]))
+            return page(account.all("invoice", params.get("customer", "")))
+        case ["GET", "payment_intents"]:
+            return page(account.all("payment_intent", params.get("customer", "")))
     return None
 
 

@@ -88,5 +88,5 @@ def _cancel(account: Account, remote_id: str) -> JSON:
 
 def _subscriptions(account: Account, params: JSON) -> list[JSON]:
     """Without a status Stripe leaves out the canceled ones only."""
-    found = account.all("subscription", params["customer"])
+    found = account.all("subscription", params.get("customer", ""))
     return [each for each in found if params.get("status") or each["status"] != "canceled"]

@@ -79,6 +79,9 @@ class TestDeclaration:
             base.ReadsPlans,
             base.PublishesPlans,
             base.FindsByReference,
+            base.ListsRemote,
+            base.ListsEvents,
+            base.AdoptsCustomers,
         }
 
     def test_its_stand_in_can_do_what_it_can(self) -> None:

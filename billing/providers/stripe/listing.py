@@ -1,0 +1,131 @@
+"""What a Stripe account holds, page by page, newest first; and its events of the last 30 days.
+
+Stripe: a list is paged by the last id of a page (`starting_after`, `has_more`), filtered by when
+objects were created, and expanded four levels deep at most.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import TypeVar
+
+from billing.enums import InvoiceStatus
+from billing.errors import InvalidPayload, ProviderObjectMissing
+from billing.providers.base import AdoptsCustomers, ListsEvents, ListsRemote, ReadsInvoices
+from billing.providers.stripe import events, mapping
+from billing.providers.stripe.backend import SUBSCRIPTION_EXPAND, StripeBackend
+from billing.providers.stripe.client import PAGE
+from billing.providers.stripe.values import Incomplete, items, remote_id
+from billing.providers.types import (
+    JSON,
+    CustomerData,
+    InvoiceData,
+    ListedEvent,
+    Page,
+    PaymentData,
+    Ref,
+    SubscriptionData,
+    Unreadable,
+)
+
+T = TypeVar("T")
+_TOLD_BY_LIST = (InvoiceStatus.DRAFT, InvoiceStatus.PAID, InvoiceStatus.VOID)
+
+
+class Listing(StripeBackend, ReadsInvoices, ListsRemote, ListsEvents, AdoptsCustomers):
+    def list_customers(
+        self, *, cursor: str = "", since: datetime | None = None
+    ) -> Page[CustomerData]:
+        """Stripe leaves deleted ones out."""
+        return self._page("customers", mapping.customer, cursor, since)
+
+    def list_subscriptions(
+        self, *, cursor: str = "", since: datetime | None = None
+    ) -> Page[SubscriptionData]:
+        """Without a status Stripe would leave out the canceled ones."""
+        expand = tuple(f"data.{name}" for name in SUBSCRIPTION_EXPAND)
+        return self._page(
+            "subscriptions", mapping.subscription, cursor, since, expand=expand, status="all"
+        )
+
+    def list_account_invoices(
+        self, *, cursor: str = "", since: datetime | None = None
+    ) -> Page[InvoiceData]:
+        """How the payment of an invoice stands is five levels deep, so each that waits for money
+        is read by itself: a call for every open or uncollectible one."""
+        return self._page("invoices", self._invoice, cursor, since, expand=("data.payments",))
+
+    def list_payments(
+        self, *, cursor: str = "", since: datetime | None = None
+    ) -> Page[PaymentData]:
+        """PaymentIntents; bare charges, from before 2019-03-15, are not among them."""
+        expand = ("data.latest_charge",)
+        return self._page("payment_intents", mapping.payment, cursor, since, expand=expand)
+
+    def list_events(self, *, cursor: str = "", since: datetime | None = None) -> Page[ListedEvent]:
+        """Stripe keeps them for 30 days; each is rendered in the version that it was made in."""
+        return self._page("events", _event, cursor, since)
+
+    def adopt_customer(
+        self, customer: Ref, reference: str, *, idempotency_key: str
+    ) -> CustomerData:
+        answer = self._client.post(
+            "customers",
+            customer.id,
+            idempotency_key=idempotency_key,
+            params={"metadata": {mapping.REFERENCE_KEY: reference}},
+        )
+        return mapping.customer(answer.body, as_of=answer.as_of)
+
+    def _invoice(self, source: JSON, *, as_of: datetime) -> InvoiceData:
+        listed = mapping.invoice(source, as_of=as_of)
+        if listed.status in _TOLD_BY_LIST:
+            return listed
+        try:
+            return self.get_invoice(Ref(id=listed.id))
+        except ProviderObjectMissing:
+            return listed
+
+    def _page(
+        self,
+        path: str,
+        read: Callable[..., T],
+        cursor: str,
+        since: datetime | None,
+        *,
+        expand: tuple[str, ...] = (),
+        **params: object,
+    ) -> Page[T]:
+        if cursor:
+            params["starting_after"] = cursor
+        if since:
+            params["created"] = {"gte": int(since.timestamp())}
+        answer = self._client.get(path, expand=expand, limit=PAGE, **params)
+        found = items(answer.body)
+        has_more = bool(found) and answer.body.get("has_more") is True
+        read_items, unreadable = _read(found, partial(read, as_of=answer.as_of))
+        return Page(
+            items=read_items,
+            next_cursor=remote_id(found[-1]) if has_more else "",
+            unreadable=unreadable,
+        )
+
+
+def _read(
+    found: list[JSON], read: Callable[[JSON], T]
+) -> tuple[tuple[T, ...], tuple[Unreadable, ...]]:
+    """What can be mapped, and what cannot: one odd object must not cost the page."""
+    mapped: list[T] = []
+    odd: list[Unreadable] = []
+    for each in found:
+        try:
+            mapped.append(read(each))
+        except (Incomplete, InvalidPayload) as exc:
+            odd.append(Unreadable(id=remote_id(each), reason=exc.message))
+    return tuple(mapped), tuple(odd)
+
+
+def _event(source: JSON, *, as_of: datetime) -> ListedEvent:
+    body = json.dumps(source).encode()
+    return ListedEvent(body=body, event=events.parse(body))
