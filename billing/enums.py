@@ -96,6 +96,34 @@ class PaymentStatus(StrEnum):
     CANCELED = "canceled"
 
 
+class RefundStatus(StrEnum):
+    """Money on its way back. Only the last two mean that it does not arrive."""
+
+    PENDING = "pending"
+    REQUIRES_ACTION = "requires_action"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+class RefundReason(StrEnum):
+    DUPLICATE = "duplicate"
+    FRAUDULENT = "fraudulent"
+    REQUESTED_BY_CUSTOMER = "requested_by_customer"
+
+
+class DisputeStatus(StrEnum):
+    """A bank's objection to a payment. `warning` is an inquiry: no money has been taken for it."""
+
+    WARNING = "warning"
+    WARNING_CLOSED = "warning_closed"
+    NEEDS_RESPONSE = "needs_response"
+    UNDER_REVIEW = "under_review"
+    WON = "won"
+    LOST = "lost"
+    PREVENTED = "prevented"
+
+
 class PaymentMethodType(StrEnum):
     """Kinds of payment method that we know by name; providers may report others."""
 

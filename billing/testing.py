@@ -19,7 +19,13 @@ from typing import Any, TypeVar, cast
 import pytest
 from standardwebhooks import Webhook
 
-from billing.enums import BillingInterval, EventKind, SubscriptionStatus
+from billing.enums import (
+    BillingInterval,
+    EventKind,
+    RefundReason,
+    RefundStatus,
+    SubscriptionStatus,
+)
 from billing.errors import (
     InvalidPayload,
     InvalidRequest,
@@ -39,6 +45,7 @@ from billing.providers.types import (
     PaymentMethodRequest,
     PlanRequest,
     Ref,
+    RefundRequest,
     SubscriptionRequest,
     SubscriptionUpdate,
 )
@@ -80,6 +87,8 @@ READS: tuple[tuple[type[Capability], str, str], ...] = (
     (base.ReadsSubscriptions, "get_subscription", "subscription"),
     (base.ReadsInvoices, "get_invoice", "invoice"),
     (base.ReadsPayments, "get_payment", "payment"),
+    (base.RefundsPayments, "get_refund", "refund"),
+    (base.ReadsDisputes, "get_dispute", "dispute"),
     (base.ReadsPlans, "get_plan", "plan"),
 )
 LISTS: tuple[tuple[type[Capability], str, str], ...] = (
@@ -214,6 +223,17 @@ class ProviderContract:
         found = _as(provider, base.ReadsInvoices).get_invoice(invoice)
         assert found.payment_id
         return Ref(id=found.payment_id, customer_id=invoice.customer_id)
+
+    @pytest.fixture
+    def refund(self, provider: PaymentProvider, payment: Ref) -> Ref:
+        request = refund_request(provider, payment, amount_minor=1)
+        made = _as(provider, base.RefundsPayments).create_refund(request, idempotency_key=key())
+        return Ref(id=made.id, customer_id=payment.customer_id)
+
+    @pytest.fixture
+    def dispute(self) -> Ref:
+        """For ReadsDisputes: one that a bank has opened; no provider opens them by its API."""
+        return cast(Ref, _give("dispute"))
 
     # What a provider says about itself
 
@@ -569,6 +589,51 @@ class ProviderContract:
         check_data(answer)
         assert (answer.id, answer.amount_due_minor) == (ref.id, 0)
 
+    def test_a_payment_is_refunded_and_never_more_than_that(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        if base.RefundsPayments not in provider.capabilities:
+            assert_lacks(provider, base.RefundsPayments)
+            return
+        payment: Ref = request.getfixturevalue("payment")
+        paid = _as(provider, base.ReadsPayments).get_payment(payment).amount_minor
+        writer = _as(provider, base.RefundsPayments)
+        part = refund_request(provider, payment, amount_minor=paid - 100)
+        made = writer.create_refund(part, idempotency_key=key())
+        check_data(made)
+        assert (made.payment_id, made.amount_minor) == (payment.id, paid - 100)
+        assert (made.currency, made.reason) == (part.currency, part.reason)
+        assert made.reference == part.reference
+        assert made.status in (RefundStatus.PENDING, RefundStatus.SUCCEEDED)
+        with pytest.raises(InvalidRequest):
+            writer.create_refund(
+                refund_request(provider, payment, amount_minor=101), idempotency_key=key()
+            )
+        rest = refund_request(provider, payment, amount_minor=100)
+        last = writer.create_refund(rest, idempotency_key=key())
+        with pytest.raises(InvalidRequest):
+            writer.create_refund(
+                refund_request(provider, payment, amount_minor=1), idempotency_key=key()
+            )
+        listed = writer.list_refunds(payment)
+        assert [each.id for each in listed] == [last.id, made.id]
+        for each in listed:
+            check_data(each)
+
+    def test_a_repeated_key_refunds_once(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        if base.RefundsPayments not in provider.capabilities:
+            assert_lacks(provider, base.RefundsPayments)
+            return
+        payment: Ref = request.getfixturevalue("payment")
+        writer = _as(provider, base.RefundsPayments)
+        wanted, used = refund_request(provider, payment, amount_minor=100), key()
+        made = writer.create_refund(wanted, idempotency_key=used)
+        if provider.features.has_idempotency_keys:
+            assert writer.create_refund(wanted, idempotency_key=used).id == made.id
+        assert [each.id for each in writer.list_refunds(payment)] == [made.id]
+
     def test_what_was_made_is_found_by_its_reference(
         self, provider: PaymentProvider, request: pytest.FixtureRequest
     ) -> None:
@@ -678,6 +743,18 @@ def subscription_request(customer: Ref, plan: Ref, payment_method: Ref) -> Subsc
         customer_id=customer.id,
         price_id=plan.id,
         payment_method_id=payment_method.id,
+    )
+
+
+def refund_request(provider: PaymentProvider, payment: Ref, *, amount_minor: int) -> RefundRequest:
+    """Return a request for a part of `payment`, in its currency."""
+    found = _as(provider, base.ReadsPayments).get_payment(payment)
+    return RefundRequest(
+        reference=key(),
+        payment_id=payment.id,
+        amount_minor=amount_minor,
+        currency=found.currency,
+        reason=RefundReason.REQUESTED_BY_CUSTOMER,
     )
 
 

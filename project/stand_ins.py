@@ -33,6 +33,8 @@ STAND_INS: dict[str, dict[str, Any]] = {
             "ManagesSubscriptions",
             "ResumesSubscriptions",
             "CollectsInvoices",
+            "RefundsPayments",
+            "ReadsDisputes",
         ],
         "methods": ["card", "bank_account", "sepa_debit"],
         "currencies": [],

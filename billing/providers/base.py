@@ -21,6 +21,7 @@ from billing.providers.types import (
     ClientConfig,
     CustomerData,
     CustomerRequest,
+    DisputeData,
     Features,
     HealthData,
     InvoiceData,
@@ -34,6 +35,8 @@ from billing.providers.types import (
     PlanRequest,
     ProviderEvent,
     Ref,
+    RefundData,
+    RefundRequest,
     SubscriptionData,
     SubscriptionRequest,
     SubscriptionUpdate,
@@ -244,6 +247,33 @@ class ReadsPayments(PaymentProvider):
     @network
     @abstractmethod
     def get_payment(self, payment: Ref) -> PaymentData:
+        """Raise ProviderObjectMissing when there is none."""
+
+
+class RefundsPayments(PaymentProvider):
+    @network
+    @abstractmethod
+    def create_refund(self, request: RefundRequest, *, idempotency_key: str) -> RefundData:
+        """Send money of a payment back, carrying our reference; the answer may still be pending.
+
+        Raises InvalidRequest where the payment has not that much left, or cannot be refunded.
+        """
+
+    @network
+    @abstractmethod
+    def get_refund(self, refund: Ref) -> RefundData:
+        """Raise ProviderObjectMissing when there is none."""
+
+    @network
+    @abstractmethod
+    def list_refunds(self, payment: Ref) -> list[RefundData]:
+        """The payment's refunds, newest first, failed ones too."""
+
+
+class ReadsDisputes(PaymentProvider):
+    @network
+    @abstractmethod
+    def get_dispute(self, dispute: Ref) -> DisputeData:
         """Raise ProviderObjectMissing when there is none."""
 
 

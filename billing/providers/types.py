@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 
 from billing.enums import (
     BillingInterval,
+    DisputeStatus,
     EndReason,
     EventKind,
     IncompleteReason,
@@ -21,6 +22,8 @@ from billing.enums import (
     NextActionType,
     PaymentState,
     PaymentStatus,
+    RefundReason,
+    RefundStatus,
     SubscriptionStatus,
 )
 
@@ -234,6 +237,58 @@ class PaymentData:
     paid_at: datetime | None = None
     next_action: NextAction | None = None
     reference: str | None = None
+    raw: JSON = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundRequest:
+    """`reference` is the UUID of our Refund row; `currency` is that of the payment."""
+
+    reference: str
+    payment_id: str
+    amount_minor: int
+    currency: str
+    reason: RefundReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundData:
+    """Money that goes back for one payment, `payment_id`; it names no customer.
+
+    `reason` is None where the provider gives another one than ours; `failure_code` is the
+    provider's word for why it did not arrive, empty when it did.
+    """
+
+    id: str
+    payment_id: str
+    amount_minor: int
+    currency: str
+    status: RefundStatus | None
+    provider_status: str
+    as_of: datetime
+    reason: RefundReason | None = None
+    failure_code: str = ""
+    reference: str | None = None
+    raw: JSON = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeData:
+    """A bank's objection to one payment, `payment_id`; it names no customer.
+
+    `amount_minor` is what is disputed, `reason` the provider's word, `evidence_due_at` the moment
+    until which evidence is taken.
+    """
+
+    id: str
+    payment_id: str
+    amount_minor: int
+    currency: str
+    status: DisputeStatus | None
+    provider_status: str
+    as_of: datetime
+    reason: str = ""
+    evidence_due_at: datetime | None = None
     raw: JSON = field(repr=False)
 
 

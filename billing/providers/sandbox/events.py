@@ -28,6 +28,10 @@ KINDS: dict[str, EventKind] = {
     "payment.canceled": EventKind.PAYMENT,
 }
 IGNORED: dict[str, str] = {
+    "refund.created": "refunds are not mirrored yet",
+    "refund.failed": "refunds are not mirrored yet",
+    "dispute.created": "disputes are not mirrored yet",
+    "dispute.closed": "disputes are not mirrored yet",
     "plan.created": "plans are written by us only",
     "plan.updated": "plans are written by us only",
     "plan.archived": "plans are written by us only",
@@ -42,6 +46,8 @@ PARENTS: dict[str, tuple[str, ...]] = {
     "subscription": ("customer",),
     "invoice": ("subscription", "customer"),
     "payment": ("invoice", "customer"),
+    "refund": ("payment",),
+    "dispute": ("payment",),
     "plan": (),
 }
 

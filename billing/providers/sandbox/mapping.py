@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from billing.enums import (
     BillingInterval,
+    DisputeStatus,
     EndReason,
     EventKind,
     IncompleteReason,
@@ -14,12 +15,15 @@ from billing.enums import (
     NextActionType,
     PaymentState,
     PaymentStatus,
+    RefundReason,
+    RefundStatus,
     SubscriptionStatus,
 )
 from billing.providers.sandbox import clock
 from billing.providers.types import (
     JSON,
     CustomerData,
+    DisputeData,
     InvoiceData,
     LineData,
     NextAction,
@@ -27,6 +31,7 @@ from billing.providers.types import (
     PaymentData,
     PaymentMethodData,
     PlanData,
+    RefundData,
     SubscriptionData,
 )
 
@@ -138,6 +143,37 @@ def payment(raw: JSON, as_of: datetime) -> PaymentData:
         paid_at=_time(raw, "paid_at"),
         next_action=_next_action(raw),
         reference=_optional(raw, "reference"),
+        raw=raw,
+    )
+
+
+def refund(raw: JSON, as_of: datetime) -> RefundData:
+    return RefundData(
+        id=_text(raw, "id"),
+        payment_id=_text(raw, "payment"),
+        amount_minor=_number(raw, "amount"),
+        currency=_text(raw, "currency"),
+        status=_known(RefundStatus, raw, "status"),
+        provider_status=_text(raw, "status"),
+        as_of=as_of,
+        reason=_known(RefundReason, raw, "reason"),
+        failure_code=_text(raw, "failure_code"),
+        reference=_optional(raw, "reference"),
+        raw=raw,
+    )
+
+
+def dispute(raw: JSON, as_of: datetime) -> DisputeData:
+    return DisputeData(
+        id=_text(raw, "id"),
+        payment_id=_text(raw, "payment"),
+        amount_minor=_number(raw, "amount"),
+        currency=_text(raw, "currency"),
+        status=_known(DisputeStatus, raw, "status"),
+        provider_status=_text(raw, "status"),
+        as_of=as_of,
+        reason=_text(raw, "reason"),
+        evidence_due_at=_time(raw, "evidence_due_at"),
         raw=raw,
     )
 

@@ -47,7 +47,7 @@ def _object(payload: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def _check_ids(target: Mapping[str, object]) -> None:
-    for name in ("customer", "previous_customer", "subscription", "invoice"):
+    for name in ("customer", "previous_customer", "subscription", "invoice", "payment"):
         if target.get(name) is not None:
             _text(target, name)
 

@@ -35,6 +35,7 @@ from billing.providers.sandbox import (
 from billing.providers.sandbox.faults import current as current_faults
 from billing.providers.sandbox.faults import set_faults as store_faults
 from billing.providers.sandbox.listing import Listing
+from billing.providers.sandbox.refunds import Refunds
 from billing.providers.sandbox.store import Record, Session
 from billing.providers.types import (
     JSON,
@@ -59,6 +60,7 @@ from billing.providers.types import (
 
 class SandboxProvider(
     Listing,
+    Refunds,
     ReceivesWebhooks,
     ManagesCustomers,
     ManagesPaymentMethods,

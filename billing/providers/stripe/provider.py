@@ -15,6 +15,7 @@ from billing.providers.stripe.invoices import Invoices
 from billing.providers.stripe.listing import Listing
 from billing.providers.stripe.payment_methods import PaymentMethods
 from billing.providers.stripe.plans import Plans
+from billing.providers.stripe.refunds import Refunds
 from billing.providers.stripe.subscriptions import Subscriptions
 from billing.providers.stripe.webhooks import Webhooks
 from billing.providers.types import ClientConfig, Features, HealthData
@@ -34,6 +35,7 @@ class StripeProvider(
     PaymentMethods,
     Subscriptions,
     Invoices,
+    Refunds,
     Plans,
     Finding,
     Listing,

@@ -6,6 +6,7 @@ from billing.tests.stripe_account import (
     invoices,
     payment_methods,
     plans,
+    refunds,
     subscriptions,
 )
 from billing.tests.stripe_account.account import Account
@@ -19,6 +20,7 @@ class StripeAccount(Account):
         subscriptions.act,
         invoices.act,
         events.act,
+        refunds.act,
     )
 
 

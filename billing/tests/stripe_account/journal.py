@@ -131,7 +131,7 @@ class Journal:
         if found["object"] == "customer":
             return str(found["id"])
         linked = (found.get(name) for name in ("invoice", "charge", "payment_intent"))
-        parents = [self._account.objects[each] for each in linked if isinstance(each, str)]
+        parents = [self._account.objects.get(str(each), {}) for each in linked]
         owners = [found.get("customer"), former, *(each.get("customer") for each in parents)]
         return next((each for each in owners if each), "")
 

@@ -6,6 +6,7 @@ import pytest
 
 from billing.enums import EventKind
 from billing.providers.sandbox import SandboxProvider
+from billing.providers.types import Ref
 from billing.testing import ProviderContract, Sign, SignedDelivery, key, signed_webhook
 from billing.tests.providers.sandbox.conftest import Driver, MakeSandbox
 
@@ -34,6 +35,10 @@ class SandboxFixtures(ProviderContract):
     @pytest.fixture
     def declined_token(self) -> str:
         return "tok_declined"
+
+    @pytest.fixture
+    def dispute(self, sandbox: SandboxProvider, payment: Ref) -> Ref:
+        return Ref(id=sandbox.open_dispute(payment).id)
 
 
 class TestSandbox(SandboxFixtures):

@@ -4,7 +4,10 @@ import pytest
 
 from billing.enums import EventKind
 from billing.providers.stripe import StripeProvider
+from billing.providers.types import Ref
 from billing.testing import ProviderContract, Sign, SignedDelivery
+from billing.tests.stripe_account import StripeAccount
+from billing.tests.stripe_account.refunds import open_dispute
 from billing.tests.stripe_life import StripeLife, sign
 
 SECRET = "whsec_contract"
@@ -47,3 +50,7 @@ class TestStripeContract(ProviderContract):
     @pytest.fixture
     def declined_token(self) -> str:
         return "pm_card_chargeCustomerFail"
+
+    @pytest.fixture
+    def dispute(self, account: StripeAccount, payment: Ref) -> Ref:
+        return Ref(id=open_dispute(account, payment.id))

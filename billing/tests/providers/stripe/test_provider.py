@@ -76,6 +76,8 @@ class TestDeclaration:
             base.ReadsInvoices,
             base.CollectsInvoices,
             base.ReadsPayments,
+            base.RefundsPayments,
+            base.ReadsDisputes,
             base.ReadsPlans,
             base.PublishesPlans,
             base.FindsByReference,
