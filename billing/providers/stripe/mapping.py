@@ -190,9 +190,8 @@ def invoice(source: JSON, *, as_of: datetime) -> InvoiceData:
         number=text(source.get("number")),
         payment_state=_payment_state(status, source, intent),
         payment_id=remote_id(intent) or _payment_id(source) or None,
-        payment_method_id=remote_id(
-            intent.get("payment_method") or source.get("default_payment_method")
-        )
+        payment_method_id=remote_id(intent.get("payment_method"))
+        or remote_id(source.get("default_payment_method"))
         or None,
         period_start=start,
         period_end=end,
@@ -225,7 +224,8 @@ def payment(source: JSON, *, as_of: datetime) -> PaymentData:
         provider_status=raw_status,
         as_of=as_of,
         invoice_id=remote_id(source.get("invoice")) or None,
-        payment_method_id=remote_id(source.get("payment_method") or error.get("payment_method"))
+        payment_method_id=remote_id(source.get("payment_method"))
+        or remote_id(error.get("payment_method"))
         or None,
         decline_code=decline_code(error) if status is PaymentStatus.FAILED else "",
         paid_at=moment(charge.get("created")) if is_paid else None,
@@ -270,7 +270,7 @@ def _brand(details: JSON) -> str:
 
 
 def _price_id(source: JSON) -> str:
-    return remote_id(source.get("price") or source.get("plan"))
+    return remote_id(source.get("price")) or remote_id(source.get("plan"))
 
 
 def _either(item: JSON, source: JSON, name: str) -> datetime | None:
