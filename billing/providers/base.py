@@ -54,11 +54,15 @@ def network(method: F) -> F:
 
 
 class Capability(ABC):  # noqa: B024 - its methods are those of its subclasses
-    """Something that a provider may be able to do. Subclasses in this module are the whole list."""
+    """Something that a provider may be able to do. Subclasses in this module are the whole list;
+    the first paragraph of each docstring is its line in docs/capabilities.md."""
 
 
 class PaymentProvider(Capability):
-    """What every provider answers. `options` come from the alias in BILLING_PROVIDERS."""
+    """Tells its name, its limits, what the browser needs, and whether our keys work.
+
+    `options` come from the alias in BILLING_PROVIDERS.
+    """
 
     def __init__(self, *, alias: str, mode: str, options: Mapping[str, Any]) -> None:
         self.alias = alias
@@ -100,7 +104,7 @@ class PaymentProvider(Capability):
 
 
 class ReceivesWebhooks(PaymentProvider):
-    """Pure functions over the raw bytes; no call, no state."""
+    """Verifies and reads webhooks: pure functions over the raw bytes; no call, no state."""
 
     @abstractmethod
     def verify_webhook_signature(self, body: bytes, headers: Mapping[str, str]) -> None:
@@ -118,6 +122,8 @@ class ReceivesWebhooks(PaymentProvider):
 
 
 class ReadsCustomers(PaymentProvider):
+    """Reads customers."""
+
     @network
     @abstractmethod
     def get_customer(self, customer: Ref) -> CustomerData:
@@ -125,6 +131,8 @@ class ReadsCustomers(PaymentProvider):
 
 
 class ManagesCustomers(ReadsCustomers):
+    """Creates, changes and deletes customers."""
+
     @network
     @abstractmethod
     def create_customer(self, request: CustomerRequest, *, idempotency_key: str) -> CustomerData:
@@ -144,6 +152,8 @@ class ManagesCustomers(ReadsCustomers):
 
 
 class ReadsPaymentMethods(PaymentProvider):
+    """Reads payment methods."""
+
     @network
     @abstractmethod
     def get_payment_method(self, payment_method: Ref) -> PaymentMethodData:
@@ -156,6 +166,8 @@ class ReadsPaymentMethods(PaymentProvider):
 
 
 class ManagesPaymentMethods(ReadsPaymentMethods):
+    """Attaches a token from the browser, detaches payment methods, chooses the default."""
+
     @network
     @abstractmethod
     def create_payment_method(
@@ -179,6 +191,8 @@ class ManagesPaymentMethods(ReadsPaymentMethods):
 
 
 class ReadsSubscriptions(PaymentProvider):
+    """Reads subscriptions."""
+
     @network
     @abstractmethod
     def get_subscription(self, subscription: Ref) -> SubscriptionData:
@@ -186,6 +200,8 @@ class ReadsSubscriptions(PaymentProvider):
 
 
 class ManagesSubscriptions(ReadsSubscriptions):
+    """Starts, changes and ends subscriptions."""
+
     @network
     @abstractmethod
     def create_subscription(
@@ -213,6 +229,8 @@ class ManagesSubscriptions(ReadsSubscriptions):
 
 
 class ResumesSubscriptions(PaymentProvider):
+    """Undoes a cancellation that is planned."""
+
     @network
     @abstractmethod
     def resume_subscription(self, subscription: Ref, *, idempotency_key: str) -> SubscriptionData:
@@ -220,6 +238,8 @@ class ResumesSubscriptions(PaymentProvider):
 
 
 class ReadsInvoices(PaymentProvider):
+    """Reads invoices."""
+
     @network
     @abstractmethod
     def get_invoice(self, invoice: Ref) -> InvoiceData:
@@ -232,6 +252,8 @@ class ReadsInvoices(PaymentProvider):
 
 
 class CollectsInvoices(ReadsInvoices):
+    """Collects an open invoice now."""
+
     @network
     @abstractmethod
     def pay_invoice(
@@ -244,6 +266,8 @@ class CollectsInvoices(ReadsInvoices):
 
 
 class ReadsPayments(PaymentProvider):
+    """Reads payments."""
+
     @network
     @abstractmethod
     def get_payment(self, payment: Ref) -> PaymentData:
@@ -278,6 +302,8 @@ class ReadsDisputes(PaymentProvider):
 
 
 class ReadsPlans(PaymentProvider):
+    """Reads the prices that are sold."""
+
     @network
     @abstractmethod
     def list_plans(self) -> list[PlanData]:
@@ -290,6 +316,8 @@ class ReadsPlans(PaymentProvider):
 
 
 class PublishesPlans(ReadsPlans):
+    """Makes prices sellable, renames them, stops selling them."""
+
     @network
     @abstractmethod
     def create_plan(self, request: PlanRequest, *, idempotency_key: str) -> PlanData:
@@ -377,7 +405,10 @@ class AdoptsCustomers(PaymentProvider):
 
 
 class Simulates(PaymentProvider):
-    """What only the sandbox can do. Billing time is shared by all stand-ins of one file."""
+    """Moves billing time, delivers webhooks, misbehaves on demand: the sandbox only.
+
+    Billing time is shared by all stand-ins of one file.
+    """
 
     @abstractmethod
     def advance_clock(self, by: timedelta) -> int:
