@@ -389,6 +389,8 @@ class ListsRemote(PaymentProvider):
 
 
 class ListsEvents(PaymentProvider):
+    """Lists events that happened, for those whose delivery was lost."""
+
     @network
     @abstractmethod
     def list_events(self, *, cursor: str = "", since: datetime | None = None) -> Page[ListedEvent]:
@@ -396,6 +398,8 @@ class ListsEvents(PaymentProvider):
 
 
 class AdoptsCustomers(PaymentProvider):
+    """Puts our reference on customers that exist at the provider already."""
+
     @network
     @abstractmethod
     def adopt_customer(

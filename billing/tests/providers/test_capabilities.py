@@ -4,7 +4,6 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import pytest
 from django.core.management import call_command
 
 from billing.providers.base import CAPABILITIES
@@ -38,9 +37,3 @@ def test_a_host_sees_its_own_aliases(settings: Any) -> None:
     marks = {line.split("|")[1].strip(): line.split("|")[3:5] for line in lines if "| `" in line}
     assert marks["`ResumesSubscriptions`"] == [" yes ", " - "]
     assert {name.strip("`") for name in marks} >= set(CAPABILITIES)
-
-
-@pytest.mark.parametrize("name", CAPABILITIES)
-def test_each_capability_says_what_it_does(name: str) -> None:
-    """In the first paragraph of its own docstring: the page shows it."""
-    assert vars(CAPABILITIES[name]).get("__doc__"), f"{name} needs a docstring"
