@@ -9,7 +9,7 @@ from django.core.management import call_command
 from billing.providers.base import CAPABILITIES
 from project import documented_settings
 
-PAGE = Path(__file__).parents[3] / "docs" / "capabilities.md"
+PAGE = Path(__file__).parents[2] / "docs" / "capabilities.md"
 REFRESH = (
     "python manage.py billing_capabilities --settings project.documented_settings"
     " > docs/capabilities.md"
