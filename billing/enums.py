@@ -134,6 +134,26 @@ class PaymentMethodType(StrEnum):
     SPEI = "spei"
 
 
+class SetupStatus(StrEnum):
+    """How far a customer is with adding a payment method in the browser. `failed`: the last try was
+    refused, and the same session takes another."""
+
+    OPEN = "open"
+    REQUIRES_ACTION = "requires_action"
+    PROCESSING = "processing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+class MandateStatus(StrEnum):
+    """Whether a bank account may be debited; `pending` until the bank has confirmed it."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+    PENDING = "pending"
+
+
 class NextActionType(StrEnum):
     """What the customer must do before a payment can go on."""
 

@@ -24,6 +24,7 @@ from billing.enums import (
     EventKind,
     RefundReason,
     RefundStatus,
+    SetupStatus,
     SubscriptionStatus,
 )
 from billing.errors import (
@@ -46,6 +47,7 @@ from billing.providers.types import (
     PlanRequest,
     Ref,
     RefundRequest,
+    SetupRequest,
     SubscriptionRequest,
     SubscriptionUpdate,
 )
@@ -84,6 +86,7 @@ HOSTILE_BODIES: dict[str, bytes] = {
 READS: tuple[tuple[type[Capability], str, str], ...] = (
     (base.ReadsCustomers, "get_customer", "customer"),
     (base.ReadsPaymentMethods, "get_payment_method", "payment_method"),
+    (base.SetsUpPaymentMethods, "get_setup_session", "setup_session"),
     (base.ReadsSubscriptions, "get_subscription", "subscription"),
     (base.ReadsInvoices, "get_invoice", "invoice"),
     (base.ReadsPayments, "get_payment", "payment"),
@@ -199,6 +202,13 @@ class ProviderContract:
     def payment_method(self, provider: PaymentProvider, customer: Ref, token: str) -> Ref:
         made = _as(provider, base.ManagesPaymentMethods).create_payment_method(
             customer, PaymentMethodRequest(token=token, reference=key()), idempotency_key=key()
+        )
+        return Ref(id=made.id, customer_id=customer.id)
+
+    @pytest.fixture
+    def setup_session(self, provider: PaymentProvider, customer: Ref) -> Ref:
+        made = _as(provider, base.SetsUpPaymentMethods).create_setup_session(
+            SetupRequest(customer_id=customer.id, reference=key()), idempotency_key=key()
         )
         return Ref(id=made.id, customer_id=customer.id)
 
@@ -496,6 +506,27 @@ class ProviderContract:
         gone = writer.delete_payment_method(first, idempotency_key=key())
         assert not gone.is_active
         assert [each.id for each in writer.list_payment_methods(customer)] == [second.id]
+
+    def test_a_setup_session_is_opened(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        if base.SetsUpPaymentMethods not in provider.capabilities:
+            assert_lacks(provider, base.SetsUpPaymentMethods)
+            return
+        opener = _as(provider, base.SetsUpPaymentMethods)
+        customer: Ref = request.getfixturevalue("customer")
+        wanted = SetupRequest(customer_id=customer.id, reference=key(), methods=("card",))
+        made = opener.create_setup_session(wanted, idempotency_key=key())
+        check_data(made)
+        assert (made.status, made.customer_id) == (SetupStatus.OPEN, customer.id)
+        assert made.reference in (wanted.reference, None)
+        assert made.client_secret
+        assert made.client_secret not in repr(made)
+        found = opener.get_setup_session(Ref(id=made.id, customer_id=customer.id))
+        assert (found.id, found.client_secret) == (made.id, made.client_secret)
+        with pytest.raises(InvalidRequest) as refused:
+            opener.create_setup_session(replace(wanted, methods=("cash",)), idempotency_key=key())
+        assert refused.value.param == "methods"
 
     def test_a_plan_is_written(self, provider: PaymentProvider) -> None:
         if base.PublishesPlans not in provider.capabilities:

@@ -30,6 +30,7 @@ STAND_INS: dict[str, dict[str, Any]] = {
         "capabilities": [
             *_WEBHOOKS_AND_READS,
             "ManagesPaymentMethods",
+            "SetsUpPaymentMethods",
             "ManagesSubscriptions",
             "ResumesSubscriptions",
             "CollectsInvoices",

@@ -37,6 +37,8 @@ from billing.providers.types import (
     Ref,
     RefundData,
     RefundRequest,
+    SetupRequest,
+    SetupSessionData,
     SubscriptionData,
     SubscriptionRequest,
     SubscriptionUpdate,
@@ -188,6 +190,22 @@ class ManagesPaymentMethods(ReadsPaymentMethods):
         self, customer: Ref, payment_method: Ref, *, idempotency_key: str
     ) -> CustomerData:
         """Make it the one that renewals are charged to, for running subscriptions too."""
+
+
+class SetsUpPaymentMethods(PaymentProvider):
+    """The customer adds a payment method in the browser: 3-D Secure, mandates, micro-deposits."""
+
+    @network
+    @abstractmethod
+    def create_setup_session(
+        self, request: SetupRequest, *, idempotency_key: str
+    ) -> SetupSessionData:
+        """Open a session; raise InvalidRequest for a method that the provider does not set up."""
+
+    @network
+    @abstractmethod
+    def get_setup_session(self, session: Ref) -> SetupSessionData:
+        """Raise ProviderObjectMissing when there is none."""
 
 
 class ReadsSubscriptions(PaymentProvider):

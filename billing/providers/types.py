@@ -19,11 +19,13 @@ from billing.enums import (
     EventKind,
     IncompleteReason,
     InvoiceStatus,
+    MandateStatus,
     NextActionType,
     PaymentState,
     PaymentStatus,
     RefundReason,
     RefundStatus,
+    SetupStatus,
     SubscriptionStatus,
 )
 
@@ -68,10 +70,11 @@ class HealthData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextAction:
-    """What the customer must do now. `details` is safe to show: URL, client secret, voucher."""
+    """What the customer must do now. `details` is safe to show to the customer, and to nobody else:
+    URL, client secret, voucher."""
 
     type: NextActionType
-    details: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +125,37 @@ class PaymentMethodData:
     exp_year: int | None = None
     billing_address: Mapping[str, str] = field(default_factory=dict)
     is_active: bool = True
+    reference: str | None = None
+    raw: JSON = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetupRequest:
+    """`reference` is the UUID of our row. `methods` are words of PaymentMethodType; empty: what the
+    provider offers by default."""
+
+    customer_id: str
+    reference: str
+    methods: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetupSessionData:
+    """A customer adding a payment method in the browser. `client_secret` lets whoever has it finish
+    the session, so it is for its owner only. `payment_method_id` is attached once `status` is
+    succeeded. `mandate_*`: the customer's leave to debit a bank account."""
+
+    id: str
+    customer_id: str
+    status: SetupStatus | None
+    provider_status: str
+    as_of: datetime
+    client_secret: str = field(default="", repr=False)
+    payment_method_id: str | None = None
+    next_action: NextAction | None = None
+    mandate_id: str | None = None
+    mandate_status: MandateStatus | None = None
+    decline_code: str = ""
     reference: str | None = None
     raw: JSON = field(repr=False)
 

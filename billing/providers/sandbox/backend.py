@@ -12,7 +12,7 @@ from billing.providers.sandbox.calls import Calls
 from billing.providers.sandbox.store import Session, Store
 from billing.providers.types import JSON, Features, Ref
 
-METHODS = ("card", "oxxo", "spei")
+METHODS = ("card", "bank_account", "sepa_debit", "oxxo", "spei")
 
 
 class SandboxBackend(PaymentProvider):

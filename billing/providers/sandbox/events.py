@@ -43,6 +43,7 @@ UNKNOWN_TYPE = "unknown event type"
 PARENTS: dict[str, tuple[str, ...]] = {
     "customer": (),
     "payment_method": ("customer",),
+    "setup_session": ("customer",),
     "subscription": ("customer",),
     "invoice": ("subscription", "customer"),
     "payment": ("invoice", "customer"),

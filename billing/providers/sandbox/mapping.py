@@ -12,11 +12,13 @@ from billing.enums import (
     EventKind,
     IncompleteReason,
     InvoiceStatus,
+    MandateStatus,
     NextActionType,
     PaymentState,
     PaymentStatus,
     RefundReason,
     RefundStatus,
+    SetupStatus,
     SubscriptionStatus,
 )
 from billing.providers.sandbox import clock
@@ -32,6 +34,7 @@ from billing.providers.types import (
     PaymentMethodData,
     PlanData,
     RefundData,
+    SetupSessionData,
     SubscriptionData,
 )
 
@@ -64,6 +67,24 @@ def payment_method(raw: JSON, as_of: datetime) -> PaymentMethodData:
         exp_year=_optional_number(raw, "exp_year"),
         billing_address=_texts(raw, "billing_address"),
         is_active=_flag(raw, "active"),
+        reference=_optional(raw, "reference"),
+        raw=raw,
+    )
+
+
+def setup_session(raw: JSON, as_of: datetime) -> SetupSessionData:
+    return SetupSessionData(
+        id=_text(raw, "id"),
+        customer_id=_text(raw, "customer"),
+        status=_known(SetupStatus, raw, "status"),
+        provider_status=_text(raw, "status"),
+        as_of=as_of,
+        client_secret=_text(raw, "client_secret"),
+        payment_method_id=_optional(raw, "payment_method"),
+        next_action=_next_action(raw),
+        mandate_id=_optional(raw, "mandate"),
+        mandate_status=_known(MandateStatus, raw, "mandate_status"),
+        decline_code=_text(raw, "decline_code"),
         reference=_optional(raw, "reference"),
         raw=raw,
     )

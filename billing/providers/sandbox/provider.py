@@ -36,6 +36,7 @@ from billing.providers.sandbox.faults import current as current_faults
 from billing.providers.sandbox.faults import set_faults as store_faults
 from billing.providers.sandbox.listing import Listing
 from billing.providers.sandbox.refunds import Refunds
+from billing.providers.sandbox.setup import Setup
 from billing.providers.sandbox.store import Record, Session
 from billing.providers.types import (
     JSON,
@@ -61,6 +62,7 @@ from billing.providers.types import (
 class SandboxProvider(
     Listing,
     Refunds,
+    Setup,
     ReceivesWebhooks,
     ManagesCustomers,
     ManagesPaymentMethods,

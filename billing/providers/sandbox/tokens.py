@@ -1,11 +1,12 @@
 """Magic tokens: what a payment method made from each of them looks like and does when charged."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from billing.errors import InvalidRequest
 
 PREFIX = "tok_"
+DEBITS = ("bank_account", "sepa_debit")
 
 
 class Charge(StrEnum):
@@ -17,7 +18,8 @@ class Charge(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
-    """`first` is what the first charge of a method does, `later` every other one."""
+    """`first` is what the first charge of a method does, `later` every other one. One that is not
+    `is_verified` waits for micro-deposits when it is set up."""
 
     type: str = "card"
     brand: str = "visa"
@@ -26,6 +28,7 @@ class Behaviour:
     later: Charge = Charge.SUCCEEDS
     decline_code: str = "card_declined"
     attaches: bool = True
+    is_verified: bool = True
 
     def charge(self, earlier: int) -> Charge:
         """Return what a charge does after `earlier` others."""
@@ -33,6 +36,9 @@ class Behaviour:
 
 
 _OXXO = Behaviour(type="oxxo", brand="", last4="", first=Charge.VOUCHER)
+
+_BANK = Behaviour(type="bank_account", brand="Test Bank", last4="6789")
+_SEPA = Behaviour(type="sepa_debit", brand="19043", last4="3201")
 
 TOKENS: dict[str, Behaviour] = {
     "tok_visa": Behaviour(),
@@ -50,6 +56,9 @@ TOKENS: dict[str, Behaviour] = {
     "tok_voucher": _OXXO,
     "tok_oxxo": _OXXO,
     "tok_spei": Behaviour(type="spei", brand="", last4="", first=Charge.VOUCHER),
+    "tok_bank_account": _BANK,
+    "tok_bank_account_unverified": replace(_BANK, is_verified=False),
+    "tok_sepa_debit": _SEPA,
 }
 
 

@@ -47,6 +47,21 @@ def subscription_action(subscription: JSON) -> NextAction | None:
     return None
 
 
+def setup_action(intent: JSON) -> NextAction | None:
+    """Return what a SetupIntent waits for. Stripe: micro-deposits are told back on a page of their
+    own (`verify_with_microdeposits`); all else is done by Stripe.js from the client secret."""
+    status = text(intent.get("status"))
+    if status == "processing":
+        return NextAction(type=NextActionType.WAIT)
+    if status not in _SETUP_OPEN:
+        return None
+    action = part(intent, "next_action")
+    url = _url(part(action, text(action.get("type"))))
+    if status in _WAITING_FOR_CUSTOMER and url:
+        return NextAction(type=NextActionType.REDIRECT, details={"url": url})
+    return _use_sdk(intent.get("client_secret"), "setup")
+
+
 def _use_sdk(secret: object, intent: str) -> NextAction:
     """Stripe.js handles every action from the client secret alone, new kinds included."""
     details = {"client_secret": text(secret), "intent": intent}

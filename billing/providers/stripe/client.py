@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     import stripe
 
 PAGE = 100
+# Parameters of this name do not reach the wire: the SDK's raw_request takes them for itself.
+_SWALLOWED = frozenset({"usage", "base"})
 logger = logging.getLogger(__name__)
 
 
@@ -126,6 +128,8 @@ class StripeClient:
             raise
 
     def _call(self, method: str, url: str, params: Mapping[str, object]) -> Answer:
+        if not _SWALLOWED.isdisjoint(params):
+            raise ValueError(f"the SDK would not send all of {sorted(params)}")
         sdk = self._load()
         wall, started = datetime.now(UTC), time.monotonic()
         with self._translated():

@@ -54,7 +54,11 @@ REFERENCE_KEY = "cobro_reference"
 Word = TypeVar("Word", bound=StrEnum)
 
 _INTERVALS = {"month": BillingInterval.MONTHLY, "year": BillingInterval.YEARLY}
-_METHOD_TYPES = {"us_bank_account": PaymentMethodType.BANK_ACCOUNT}
+METHOD_TYPES = {
+    "card": PaymentMethodType.CARD,
+    "us_bank_account": PaymentMethodType.BANK_ACCOUNT,
+    "sepa_debit": PaymentMethodType.SEPA_DEBIT,
+}
 _END_REASONS = {
     "cancellation_requested": EndReason.CUSTOMER,
     "payment_failed": EndReason.PAYMENT_FAILED,
@@ -96,7 +100,7 @@ def customer(source: JSON, *, as_of: datetime) -> CustomerData:
         name=text(source.get("name")),
         as_of=as_of,
         default_payment_method_id=remote_id(settings.get("default_payment_method")) or None,
-        reference=_reference(source),
+        reference=reference(source),
         is_deleted=source.get("deleted") is True,
         created_at=moment(source.get("created")),
         raw=source,
@@ -112,7 +116,7 @@ def payment_method(source: JSON, *, as_of: datetime) -> PaymentMethodData:
     return PaymentMethodData(
         id=required_id(source),
         customer_id=customer_id,
-        type=_METHOD_TYPES.get(kind, kind),
+        type=METHOD_TYPES.get(kind, kind),
         as_of=as_of,
         last4=text(details.get("last4")),
         brand=_brand(details),
@@ -120,7 +124,7 @@ def payment_method(source: JSON, *, as_of: datetime) -> PaymentMethodData:
         exp_year=natural(details.get("exp_year"), 9999),
         billing_address={name: line for name, line in address.items() if isinstance(line, str)},
         is_active=customer_id is not None,
-        reference=_reference(source),
+        reference=reference(source),
         raw=source,
     )
 
@@ -129,7 +133,7 @@ def subscription(source: JSON, *, as_of: datetime) -> SubscriptionData:
     """Map a subscription. We sell one price each, so its first item tells price and period."""
     item = next(iter(items(source.get("items"))), {})
     raw_status = text(source.get("status"))
-    status = _member(SubscriptionStatus, raw_status)
+    status = member(SubscriptionStatus, raw_status)
     pause = source.get("pause_collection")
     quantity = natural(item.get("quantity", source.get("quantity")))
     return SubscriptionData(
@@ -155,7 +159,7 @@ def subscription(source: JSON, *, as_of: datetime) -> SubscriptionData:
         payment_method_id=remote_id(source.get("default_payment_method")) or None,
         latest_invoice_id=remote_id(source.get("latest_invoice")) or None,
         next_action=subscription_action(source),
-        reference=_reference(source),
+        reference=reference(source),
         raw=source,
     )
 
@@ -201,7 +205,7 @@ def invoice(source: JSON, *, as_of: datetime) -> InvoiceData:
         hosted_url=text(source.get("hosted_invoice_url")),
         pdf_url=text(source.get("invoice_pdf")),
         lines=tuple(_line(each, code) for each in items(source.get("lines"))),
-        reference=_reference(source),
+        reference=reference(source),
         raw=source,
     )
 
@@ -230,7 +234,7 @@ def payment(source: JSON, *, as_of: datetime) -> PaymentData:
         decline_code=decline_code(error) if status is PaymentStatus.FAILED else "",
         paid_at=moment(charge.get("created")) if is_paid else None,
         next_action=payment_action(source),
-        reference=_reference(source),
+        reference=reference(source),
         raw=source,
     )
 
@@ -251,16 +255,18 @@ def plan(source: JSON, *, as_of: datetime) -> PlanData:
         interval=_INTERVALS.get(text(recurring.get("interval"))) if counts_one else None,
         is_active=source.get("active") is True and product.get("active", True) is True,
         as_of=as_of,
-        reference=_reference(source),
+        reference=reference(source),
         raw=source,
     )
 
 
-def _reference(source: JSON) -> str | None:
+def reference(source: JSON) -> str | None:
+    """Return our own id that the object carries."""
     return text(part(source, "metadata").get(REFERENCE_KEY)) or None
 
 
-def _member(kind: type[Word], word: str) -> Word | None:
+def member(kind: type[Word], word: str) -> Word | None:
+    """Return the word as one of ours; None when it is not."""
     return kind(word) if word in list(kind) else None
 
 
@@ -303,7 +309,7 @@ def _invoice_status(source: JSON) -> InvoiceStatus | None:
     """Versions before 2018-11-08 have no `status`: `paid`, `forgiven` and `closed` tell it."""
     word = text(source.get("status"))
     if word:
-        return _member(InvoiceStatus, word)
+        return member(InvoiceStatus, word)
     if source.get("paid") is True:
         return InvoiceStatus.PAID
     if source.get("forgiven") is True:

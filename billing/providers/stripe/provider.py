@@ -16,6 +16,7 @@ from billing.providers.stripe.listing import Listing
 from billing.providers.stripe.payment_methods import PaymentMethods
 from billing.providers.stripe.plans import Plans
 from billing.providers.stripe.refunds import Refunds
+from billing.providers.stripe.setup import Setup
 from billing.providers.stripe.subscriptions import Subscriptions
 from billing.providers.stripe.webhooks import Webhooks
 from billing.providers.types import ClientConfig, Features, HealthData
@@ -33,6 +34,7 @@ class StripeProvider(
     Webhooks,
     Customers,
     PaymentMethods,
+    Setup,
     Subscriptions,
     Invoices,
     Refunds,

@@ -63,6 +63,7 @@ _MADE = {
 _CHANGED = {
     "customer": "customer.updated",
     "subscription": "customer.subscription.updated",
+    "mandate": "mandate.updated",
     "invoice": "invoice.updated",
     "product": "product.updated",
     "price": "price.updated",

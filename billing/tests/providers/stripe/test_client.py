@@ -48,6 +48,12 @@ def refusal(error_type: str, **fields: str) -> dict[str, Any]:
     return {"error": {"type": error_type, "message": f"{KEY} was sent by ana@x.mx", **fields}}
 
 
+@pytest.mark.parametrize("name", ["usage", "base"])
+def test_what_the_sdk_would_not_send_is_an_error(name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        client().post("setup_intents", idempotency_key="k", params={name: "off_session"})
+
+
 class TestGet:
     def test_sends_key_and_pinned_version(self) -> None:
         headers = {"Authorization": f"Bearer {KEY}", "Stripe-Version": API_VERSION}

@@ -70,6 +70,7 @@ class TestDeclaration:
             base.ManagesCustomers,
             base.ReadsPaymentMethods,
             base.ManagesPaymentMethods,
+            base.SetsUpPaymentMethods,
             base.ReadsSubscriptions,
             base.ManagesSubscriptions,
             base.ResumesSubscriptions,
