@@ -26,6 +26,13 @@ _ALLOWED = {
 }
 
 
+_INVOICE_ALLOWED = {
+    "pay": frozenset({InvoiceStatus.OPEN}),
+    "void": frozenset({InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE}),
+    "mark_uncollectible": frozenset({InvoiceStatus.OPEN}),
+}
+
+
 def is_terminal(status: str) -> bool:
     """Whether a subscription in `status` has ended for good."""
     return status in TERMINAL_SUBSCRIPTION
@@ -40,3 +47,9 @@ def ensure(status: str, command: str) -> None:
     """Raise InvalidTransition unless `status` allows `command`."""
     if not allows(status, command):
         raise InvalidTransition(f"a subscription that is {status} does not take {command!r}")
+
+
+def ensure_invoice(status: str, command: str) -> None:
+    """Raise InvalidTransition unless an invoice in `status` allows `command`."""
+    if status not in _INVOICE_ALLOWED[command]:
+        raise InvalidTransition(f"an invoice that is {status} does not take {command!r}")

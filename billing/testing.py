@@ -22,6 +22,7 @@ from standardwebhooks import Webhook
 from billing.enums import (
     BillingInterval,
     EventKind,
+    InvoiceStatus,
     RefundReason,
     RefundStatus,
     SetupStatus,
@@ -180,6 +181,11 @@ class ProviderContract:
         return cast(str, _give("declined_token"))
 
     @pytest.fixture
+    def challenged_token(self) -> str:
+        """For WritesOffInvoices: a token whose charges wait for its owner's confirmation."""
+        return cast(str, _give("challenged_token"))
+
+    @pytest.fixture
     def missing(self) -> Ref:
         """For reads: an object that does not exist. Fakes of the wire answer it with a 404."""
         return Ref(id="missing_0001", customer_id="missing_0002")
@@ -227,6 +233,20 @@ class ProviderContract:
         found = _as(provider, base.ReadsSubscriptions).get_subscription(subscription)
         assert found.latest_invoice_id
         return Ref(id=found.latest_invoice_id, customer_id=subscription.customer_id)
+
+    @pytest.fixture
+    def open_invoice(
+        self, provider: PaymentProvider, customer: Ref, plan: Ref, challenged_token: str
+    ) -> Ref:
+        card = PaymentMethodRequest(token=challenged_token)
+        method = _as(provider, base.ManagesPaymentMethods).create_payment_method(
+            customer, card, idempotency_key=key()
+        )
+        made = _as(provider, base.ManagesSubscriptions).create_subscription(
+            subscription_request(customer, plan, Ref(id=method.id)), idempotency_key=key()
+        )
+        assert made.latest_invoice_id
+        return Ref(id=made.latest_invoice_id, customer_id=customer.id)
 
     @pytest.fixture
     def payment(self, provider: PaymentProvider, invoice: Ref) -> Ref:
@@ -664,6 +684,49 @@ class ProviderContract:
         if provider.features.has_idempotency_keys:
             assert writer.create_refund(wanted, idempotency_key=used).id == made.id
         assert [each.id for each in writer.list_refunds(payment)] == [made.id]
+
+    def test_an_invoice_is_written_off(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        if base.WritesOffInvoices not in provider.capabilities:
+            assert_lacks(provider, base.WritesOffInvoices)
+            return
+        writer = _as(provider, base.WritesOffInvoices)
+        ref: Ref = request.getfixturevalue("open_invoice")
+        bad_debt = writer.mark_uncollectible(ref, idempotency_key=key())
+        check_data(bad_debt)
+        assert (bad_debt.id, bad_debt.status) == (ref.id, InvoiceStatus.UNCOLLECTIBLE)
+        again = writer.mark_uncollectible(ref, idempotency_key=key())
+        assert again.status is InvoiceStatus.UNCOLLECTIBLE
+        assert writer.void_invoice(ref, idempotency_key=key()).status is InvoiceStatus.VOID
+        assert writer.void_invoice(ref, idempotency_key=key()).status is InvoiceStatus.VOID
+        with pytest.raises(InvalidRequest):
+            writer.mark_uncollectible(ref, idempotency_key=key())
+
+    def test_what_is_paid_is_not_written_off(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        if base.WritesOffInvoices not in provider.capabilities:
+            assert_lacks(provider, base.WritesOffInvoices)
+            return
+        writer = _as(provider, base.WritesOffInvoices)
+        ref: Ref = request.getfixturevalue("invoice")
+        for command in (writer.void_invoice, writer.mark_uncollectible):
+            with pytest.raises(InvalidRequest):
+                command(ref, idempotency_key=key())
+        assert writer.get_invoice(ref).status is InvoiceStatus.PAID
+
+    def test_an_invoice_is_printed(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        if base.PrintsInvoices not in provider.capabilities:
+            assert_lacks(provider, base.PrintsInvoices)
+            return
+        printer = _as(provider, base.PrintsInvoices)
+        url = printer.get_invoice_pdf(request.getfixturevalue("invoice"))
+        assert url.startswith(("https://", "data:application/pdf;base64,"))
+        with pytest.raises(ProviderObjectMissing):
+            printer.get_invoice_pdf(request.getfixturevalue("missing"))
 
     def test_what_was_made_is_found_by_its_reference(
         self, provider: PaymentProvider, request: pytest.FixtureRequest

@@ -36,6 +36,8 @@ STAND_INS: dict[str, dict[str, Any]] = {
             "CollectsInvoices",
             "RefundsPayments",
             "ReadsDisputes",
+            "WritesOffInvoices",
+            "PrintsInvoices",
         ],
         "methods": ["card", "bank_account", "sepa_debit"],
         "currencies": [],
@@ -61,7 +63,7 @@ STAND_INS: dict[str, dict[str, Any]] = {
     },
     "polar": {
         "name": "Polar (sandbox)",
-        "capabilities": [*_WEBHOOKS_AND_READS, "ResumesSubscriptions"],
+        "capabilities": [*_WEBHOOKS_AND_READS, "ResumesSubscriptions", "PrintsInvoices"],
         "methods": ["card"],
         "currencies": [],
         "countries": [],

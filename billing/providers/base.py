@@ -283,6 +283,27 @@ class CollectsInvoices(ReadsInvoices):
         """
 
 
+class WritesOffInvoices(ReadsInvoices):
+    """Invoices that nobody will pay. One that is so already is answered as it is."""
+
+    @network
+    @abstractmethod
+    def void_invoice(self, invoice: Ref, *, idempotency_key: str) -> InvoiceData:
+        """Take back an open or uncollectible invoice; raise InvalidRequest for any other."""
+
+    @network
+    @abstractmethod
+    def mark_uncollectible(self, invoice: Ref, *, idempotency_key: str) -> InvoiceData:
+        """Give up an open invoice as a bad debt; raise InvalidRequest for any other."""
+
+
+class PrintsInvoices(ReadsInvoices):
+    @network
+    @abstractmethod
+    def get_invoice_pdf(self, invoice: Ref) -> str:
+        """The URL of the invoice as a PDF, for a browser; '' while there is none yet."""
+
+
 class ReadsPayments(PaymentProvider):
     """Reads payments."""
 

@@ -17,7 +17,7 @@ from billing.providers.base import (
     ReadsPlans,
     ReadsSubscriptions,
 )
-from billing.providers.types import SubscriptionData
+from billing.providers.types import InvoiceData, SubscriptionData
 from billing.registry import providers
 from billing.services import sync
 
@@ -145,13 +145,26 @@ def _method_is_default(operation: Operation) -> bool:
 
 def _invoice_is_paid(operation: Operation) -> bool:
     """An open invoice whose payment is under way is neither paid nor free to be paid again."""
+    data = _read_invoice(operation)
+    if data.status == InvoiceStatus.OPEN and data.payment_state == PaymentState.PROCESSING:
+        raise OutcomeUnknown("the payment is still under way", provider=operation.provider)
+    return data.status == InvoiceStatus.PAID
+
+
+def _invoice_is_void(operation: Operation) -> bool:
+    return _read_invoice(operation).status == InvoiceStatus.VOID
+
+
+def _invoice_is_uncollectible(operation: Operation) -> bool:
+    return _read_invoice(operation).status == InvoiceStatus.UNCOLLECTIBLE
+
+
+def _read_invoice(operation: Operation) -> InvoiceData:
     invoice = Invoice.objects.select_related("customer").get(pk=operation.subject_id)
     data = providers.get(operation.provider, ReadsInvoices).get_invoice(invoice.ref)
     sync.upsert_invoice(operation.provider, data)
     operation.remote_id = data.id
-    if data.status == InvoiceStatus.OPEN and data.payment_state == PaymentState.PROCESSING:
-        raise OutcomeUnknown("the payment is still under way", provider=operation.provider)
-    return data.status == InvoiceStatus.PAID
+    return data
 
 
 _OBSERVERS: Mapping[str, Callable[[Operation], bool]] = {
@@ -165,5 +178,7 @@ _OBSERVERS: Mapping[str, Callable[[Operation], bool]] = {
     "payment_method.remove": _method_is_removed,
     "payment_method.set_default": _method_is_default,
     "invoice.pay": _invoice_is_paid,
+    "invoice.void": _invoice_is_void,
+    "invoice.mark_uncollectible": _invoice_is_uncollectible,
     "price.publish": _price_is_published,
 }

@@ -1,11 +1,13 @@
-"""Collecting invoices."""
+"""Collecting invoices, and writing them off."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from billing.enums import InvoiceStatus
-from billing.errors import InvalidTransition
+from billing import lifecycle
 from billing.models import Invoice, Subscription
-from billing.providers.base import CollectsInvoices
+from billing.providers.base import CollectsInvoices, WritesOffInvoices
+from billing.providers.types import InvoiceData
 from billing.registry import providers
 from billing.services import operations, sync
 
@@ -16,17 +18,40 @@ def pay(invoice: Invoice, *, request_key: str = "") -> Invoice:
     Raises InvalidTransition when it is not open, PaymentDeclined, and what the provider raises.
     """
     provider = providers.get(invoice.provider, CollectsInvoices)
+    return _command("pay", invoice, request_key, provider.pay_invoice)
 
-    def guard() -> None:
-        if invoice.status != InvoiceStatus.OPEN:
-            raise InvalidTransition(f"an invoice that is {invoice.status} cannot be paid")
 
+def void(invoice: Invoice, *, request_key: str = "") -> Invoice:
+    """Take back an open or uncollectible invoice: nothing is owed any more. Final.
+
+    Raises InvalidTransition for any other, UnsupportedOperation, and what the provider raises.
+    """
+    provider = providers.get(invoice.provider, WritesOffInvoices)
+    return _command("void", invoice, request_key, provider.void_invoice)
+
+
+def mark_uncollectible(invoice: Invoice, *, request_key: str = "") -> Invoice:
+    """Give up an open invoice as a bad debt; the amount stays owed on it.
+
+    Raises InvalidTransition for any other, UnsupportedOperation, and what the provider raises.
+    """
+    provider = providers.get(invoice.provider, WritesOffInvoices)
+    return _command("mark_uncollectible", invoice, request_key, provider.mark_uncollectible)
+
+
+def _command(
+    command: str, invoice: Invoice, request_key: str, call: Callable[..., InvoiceData]
+) -> Invoice:
     with operations.start(
-        "invoice.pay", invoice, request_key, step=str(invoice.pk), guard=guard
+        f"invoice.{command}",
+        invoice,
+        request_key,
+        step=str(invoice.pk),
+        guard=partial(lifecycle.ensure_invoice, invoice.status, command),
     ) as operation:
         if operation.is_done:
             return Invoice.objects.get(pk=invoice.pk)
-        data = provider.pay_invoice(invoice.ref, idempotency_key=operation.key)
+        data = call(invoice.ref, idempotency_key=operation.key)
         operation.remote_id = data.id
         return sync.upsert_invoice(invoice.provider, data)
 

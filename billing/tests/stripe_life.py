@@ -147,7 +147,7 @@ class StripeLife:
         self._make_subscription()
         invoice, intent = self._bill("subscription_create", self.now, self.now + _MONTH)
         self._subscription["latest_invoice"] = invoice["id"]
-        invoice["status"] = "open"
+        self._open(invoice)
         return [
             self.event("customer.subscription.created", self._subscription),
             self.event("invoice.created", invoice),
@@ -179,7 +179,8 @@ class StripeLife:
         updated = self.event("customer.subscription.updated", self._subscription, previous)
         created = self.event("invoice.created", invoice)
         self._pass(3600)
-        invoice |= {"status": "open", "auto_advance": True}
+        self._open(invoice)
+        invoice["auto_advance"] = True
         finalized = self.event("invoice.finalized", invoice, None)
         return [updated, created, finalized, self.event("payment_intent.created", intent)]
 
@@ -418,6 +419,10 @@ class StripeLife:
         invoice["lines"]["data"] = [self._line(start, end)]
         invoice["lines"]["url"] = f"/v1/invoices/{invoice['id']}/lines"
         return invoice
+
+    def _open(self, invoice: dict[str, Any]) -> None:
+        url = f"https://pay.stripe.com/invoice/acct_life/{invoice['id']}/pdf"
+        invoice |= {"status": "open", "invoice_pdf": url}
 
     def _line(self, start: datetime, end: datetime) -> dict[str, Any]:
         details = {

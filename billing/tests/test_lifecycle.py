@@ -2,7 +2,7 @@
 
 import pytest
 
-from billing.enums import SubscriptionStatus
+from billing.enums import InvoiceStatus, SubscriptionStatus
 from billing.errors import InvalidTransition
 from billing.lifecycle import (
     TERMINAL_INVOICE,
@@ -10,6 +10,7 @@ from billing.lifecycle import (
     TERMINAL_SUBSCRIPTION,
     allows,
     ensure,
+    ensure_invoice,
     is_terminal,
 )
 
@@ -53,3 +54,17 @@ def test_the_table(command: str, taken_by: set[str]) -> None:
 def test_words_are_compared_as_text() -> None:
     assert is_terminal("canceled")
     assert not is_terminal("hibernating")
+
+
+@pytest.mark.parametrize(
+    ("command", "allowed"),
+    [("pay", {"open"}), ("void", {"open", "uncollectible"}), ("mark_uncollectible", {"open"})],
+)
+def test_what_an_invoice_takes(command: str, allowed: set[str]) -> None:
+    refused = set()
+    for status in InvoiceStatus:
+        try:
+            ensure_invoice(status, command)
+        except InvalidTransition:
+            refused.add(status.value)
+    assert refused == {status.value for status in InvoiceStatus} - allowed

@@ -96,9 +96,7 @@ def finish(session: Session, invoice: Record) -> bool:
 
 
 def close(session: Session, invoice: Record, status: InvoiceStatus) -> None:
-    """Give up an open invoice as void or uncollectible, with the payment that waits for it."""
-    if invoice.body["status"] != InvoiceStatus.OPEN:
-        return
+    """Give up an invoice as void or uncollectible, with the payment that waits for it."""
     payment = _waiting(session, invoice)
     if payment is not None:
         payment.body.update(status=PaymentStatus.CANCELED, next_action=None)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from billing.enums import EventKind
+from billing.enums import EventKind, InvoiceStatus
 from billing.errors import (
     InvalidSignature,
     ProviderObjectMissing,
@@ -15,16 +15,19 @@ from billing.providers.base import (
     ManagesCustomers,
     ManagesPaymentMethods,
     ManagesSubscriptions,
+    PrintsInvoices,
     PublishesPlans,
     ReadsPayments,
     ReceivesWebhooks,
     ResumesSubscriptions,
     Simulates,
+    WritesOffInvoices,
 )
 from billing.providers.sandbox import (
     clock,
     customers,
     deliveries,
+    documents,
     due,
     mapping,
     payloads,
@@ -69,6 +72,8 @@ class SandboxProvider(
     ManagesSubscriptions,
     ResumesSubscriptions,
     CollectsInvoices,
+    WritesOffInvoices,
+    PrintsInvoices,
     ReadsPayments,
     PublishesPlans,
     FindsByReference,
@@ -288,6 +293,29 @@ class SandboxProvider(
             lambda session: subscriptions.pay(session, invoice.id, payment_method_id),
         )
         return mapping.invoice(answer.body, answer.as_of)
+
+    def void_invoice(self, invoice: Ref, *, idempotency_key: str) -> InvoiceData:
+        return self._write_off("void_invoice", invoice, InvoiceStatus.VOID, idempotency_key)
+
+    def mark_uncollectible(self, invoice: Ref, *, idempotency_key: str) -> InvoiceData:
+        status = InvoiceStatus.UNCOLLECTIBLE
+        return self._write_off("mark_uncollectible", invoice, status, idempotency_key)
+
+    def _write_off(self, verb: str, invoice: Ref, status: InvoiceStatus, key: str) -> InvoiceData:
+        answer = self._calls.write(
+            verb,
+            key,
+            invoice.id,
+            lambda session: subscriptions.write_off(session, invoice.id, status),
+        )
+        return mapping.invoice(answer.body, answer.as_of)
+
+    def get_invoice_pdf(self, invoice: Ref) -> str:
+        def read(session: Session) -> str:
+            found = session.require("invoice", invoice.id)
+            return documents.invoice_url(found, session.require("customer", found.body["customer"]))
+
+        return self._calls.read(read)
 
     def get_payment(self, payment: Ref) -> PaymentData:
         return mapping.payment(*self._get("payment", payment))

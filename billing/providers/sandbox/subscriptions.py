@@ -22,6 +22,10 @@ from billing.providers.types import SubscriptionRequest, SubscriptionUpdate
 
 INCOMPLETE_SECONDS = 23 * 3600
 _RUNNING = frozenset({SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING})
+_WRITTEN_OFF_FROM = {
+    InvoiceStatus.VOID: (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE),
+    InvoiceStatus.UNCOLLECTIBLE: (InvoiceStatus.OPEN,),
+}
 _REASONS = {
     PaymentStatus.REQUIRES_ACTION: IncompleteReason.REQUIRES_ACTION,
     PaymentStatus.PENDING: IncompleteReason.VOUCHER_WAITING,
@@ -279,7 +283,8 @@ def end(
     has_failed = status is SubscriptionStatus.CANCELED and reason is EndReason.PAYMENT_FAILED
     closed = InvoiceStatus.UNCOLLECTIBLE if has_failed else InvoiceStatus.VOID
     for invoice in session.of_parent("invoice", subscription.id):
-        charging.close(session, invoice, closed)
+        if invoice.body["status"] == InvoiceStatus.OPEN:
+            charging.close(session, invoice, closed)
     is_canceled = status is SubscriptionStatus.CANCELED
     return session.save(
         subscription, "subscription.canceled" if is_canceled else "subscription.updated"
@@ -306,6 +311,29 @@ def pay(session: Session, invoice_id: str, method_id: str | None) -> Record:
         payment = session.require("payment", invoice.body["payment"])
         code = payment.body["decline_code"]
         raise PaymentDeclined("the charge was refused", decline_code=code)
+    return invoice
+
+
+def write_off(session: Session, invoice_id: str, status: InvoiceStatus) -> Record:
+    """Void an invoice or mark it uncollectible; one that is so already is answered as it is.
+
+    As at Stripe: where its subscription was past due for it, that goes on as if it had been paid,
+    and one that never started ends when its first invoice is void.
+    """
+    invoice = session.require("invoice", invoice_id)
+    if invoice.body["status"] == status:
+        return invoice
+    if invoice.body["status"] not in _WRITTEN_OFF_FROM[status]:
+        raise InvalidRequest(f"the invoice is {invoice.body['status']}", param="invoice")
+    charging.close(session, invoice, status)
+    subscription = session.require("subscription", invoice.body["subscription"])
+    is_latest = subscription.body["latest_invoice"] == invoice.id
+    if is_latest and subscription.body["status"] == SubscriptionStatus.PAST_DUE:
+        paid(session, subscription, invoice)
+    is_incomplete = subscription.body["status"] == SubscriptionStatus.INCOMPLETE
+    if is_incomplete and status is InvoiceStatus.VOID:
+        reason = EndReason.PAYMENT_FAILED
+        end(session, subscription, SubscriptionStatus.INCOMPLETE_EXPIRED, reason)
     return invoice
 
 

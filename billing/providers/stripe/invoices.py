@@ -2,15 +2,20 @@
 
 from billing.enums import InvoiceStatus
 from billing.errors import InvalidRequest
-from billing.providers.base import CollectsInvoices, ReadsPayments
+from billing.providers.base import (
+    CollectsInvoices,
+    PrintsInvoices,
+    ReadsPayments,
+    WritesOffInvoices,
+)
 from billing.providers.stripe import mapping
 from billing.providers.stripe.backend import StripeBackend
-from billing.providers.types import InvoiceData, PaymentData, Ref
+from billing.providers.types import JSON, InvoiceData, PaymentData, Ref
 
 _INVOICE_EXPAND = ("payments.data.payment.payment_intent",)
 
 
-class Invoices(StripeBackend, CollectsInvoices, ReadsPayments):
+class Invoices(StripeBackend, CollectsInvoices, WritesOffInvoices, PrintsInvoices, ReadsPayments):
     def get_invoice(self, invoice: Ref) -> InvoiceData:
         answer = self._client.get("invoices", invoice.id, expand=_INVOICE_EXPAND)
         return mapping.invoice(answer.body, as_of=answer.as_of)
@@ -33,25 +38,48 @@ class Invoices(StripeBackend, CollectsInvoices, ReadsPayments):
     def pay_invoice(
         self, invoice: Ref, *, payment_method_id: str | None = None, idempotency_key: str
     ) -> InvoiceData:
-        """Stripe refuses to pay one that is paid, so a refusal is looked at again."""
+        """A draft is finalized first."""
         current = self.get_invoice(invoice)
         if current.status is InvoiceStatus.PAID:
             return current
         if current.status is InvoiceStatus.DRAFT:
             key = f"{idempotency_key}-finalize"
             self._client.post("invoices", invoice.id, "finalize", idempotency_key=key)
+        params = {"payment_method": payment_method_id}
+        return self._command(invoice, "pay", InvoiceStatus.PAID, idempotency_key, params)
+
+    def void_invoice(self, invoice: Ref, *, idempotency_key: str) -> InvoiceData:
+        return self._command(invoice, "void", InvoiceStatus.VOID, idempotency_key)
+
+    def mark_uncollectible(self, invoice: Ref, *, idempotency_key: str) -> InvoiceData:
+        wanted = InvoiceStatus.UNCOLLECTIBLE
+        return self._command(invoice, "mark_uncollectible", wanted, idempotency_key)
+
+    def get_invoice_pdf(self, invoice: Ref) -> str:
+        """Stripe: there is none until the invoice is finalized."""
+        return self.get_invoice(invoice).pdf_url
+
+    def _command(
+        self,
+        invoice: Ref,
+        command: str,
+        wanted: InvoiceStatus,
+        key: str,
+        params: JSON | None = None,
+    ) -> InvoiceData:
+        """Stripe refuses the command where it has happened already, so a refusal is looked at."""
         try:
             answer = self._client.post(
                 "invoices",
                 invoice.id,
-                "pay",
-                idempotency_key=idempotency_key,
+                command,
+                idempotency_key=key,
                 expand=_INVOICE_EXPAND,
-                params={"payment_method": payment_method_id},
+                params=params,
             )
         except InvalidRequest:
             current = self.get_invoice(invoice)
-            if current.status is not InvoiceStatus.PAID:
+            if current.status is not wanted:
                 raise
             return current
         return mapping.invoice(answer.body, as_of=answer.as_of)

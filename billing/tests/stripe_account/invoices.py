@@ -1,6 +1,6 @@
 """Invoices and how they are paid."""
 
-from billing.tests.stripe_account.account import JSON, Account, Refusal, page
+from billing.tests.stripe_account.account import JSON, NOW, Account, Refusal, page
 
 
 def act(account: Account, path: list[str], params: JSON) -> JSON | None:
@@ -10,6 +10,10 @@ def act(account: Account, path: list[str], params: JSON) -> JSON | None:
             return _finalize(account, found)
         case ["POST", "invoices", found, "pay"]:
             return _pay(account, found, params)
+        case ["POST", "invoices", found, "void"]:
+            return _close(account, found, "void", ("open", "uncollectible"))
+        case ["POST", "invoices", found, "mark_uncollectible"]:
+            return _close(account, found, "uncollectible", ("open",))
         case ["GET", "invoices"]:
             return page(account.all("invoice", params.get("customer", "")))
         case ["GET", "payment_intents"]:
@@ -22,6 +26,16 @@ def _finalize(account: Account, invoice_id: str) -> JSON:
     if invoice["status"] != "draft":
         raise Refusal(400)
     invoice["status"] = "open"
+    return invoice
+
+
+def _close(account: Account, invoice_id: str, status: str, allowed: tuple[str, ...]) -> JSON:
+    invoice = account.one(invoice_id)
+    if invoice["status"] not in allowed:
+        raise Refusal(400)
+    invoice |= {"status": status, "next_payment_attempt": None}
+    times = {"void": "voided_at", "uncollectible": "marked_uncollectible_at"}
+    invoice["status_transitions"][times[status]] = int(NOW.timestamp())
     return invoice
 
 

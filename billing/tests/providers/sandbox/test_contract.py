@@ -40,6 +40,10 @@ class SandboxFixtures(ProviderContract):
     def dispute(self, sandbox: SandboxProvider, payment: Ref) -> Ref:
         return Ref(id=sandbox.open_dispute(payment).id)
 
+    @pytest.fixture
+    def challenged_token(self) -> str:
+        return "tok_requires_action"
+
 
 class TestSandbox(SandboxFixtures):
     def test_every_event_of_a_life_is_read(self, driver: Driver) -> None:

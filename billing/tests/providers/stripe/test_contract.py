@@ -54,3 +54,7 @@ class TestStripeContract(ProviderContract):
     @pytest.fixture
     def dispute(self, account: StripeAccount, payment: Ref) -> Ref:
         return Ref(id=open_dispute(account, payment.id))
+
+    @pytest.fixture
+    def challenged_token(self) -> str:
+        return "pm_card_authenticationRequired"

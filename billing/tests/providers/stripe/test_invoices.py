@@ -119,3 +119,83 @@ def test_a_lost_answer_has_one_effect(
     paid = stripe.pay_invoice(invoice, payment_method_id=card, idempotency_key=used)
     assert paid.status is InvoiceStatus.PAID
     assert account.objects[invoice.id]["attempt_count"] == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "path", "status"),
+    [
+        ("void_invoice", "void", InvoiceStatus.VOID),
+        ("mark_uncollectible", "mark_uncollectible", InvoiceStatus.UNCOLLECTIBLE),
+    ],
+)
+class TestWritingOff:
+    def test_an_open_one(
+        self,
+        stripe: StripeProvider,
+        account: StripeAccount,
+        invoice: Ref,
+        command: str,
+        path: str,
+        status: InvoiceStatus,
+    ) -> None:
+        account.calls.clear()
+        written_off = getattr(stripe, command)(invoice, idempotency_key=f"op-{path}")
+        assert account.sent("POST", f"invoices/{invoice.id}/{path}") == [
+            {"expand[0]": "payments.data.payment.payment_intent"}
+        ]
+        assert account.keys() == [f"op-{path}"]
+        assert (written_off.id, written_off.status) == (invoice.id, status)
+
+    def test_one_that_is_so_already(
+        self,
+        stripe: StripeProvider,
+        account: StripeAccount,
+        invoice: Ref,
+        command: str,
+        path: str,
+        status: InvoiceStatus,
+    ) -> None:
+        account.objects[invoice.id]["status"] = status.value
+        found = getattr(stripe, command)(invoice, idempotency_key=key())
+        assert found.status is status
+        assert account.calls[-1]["method"] == "GET"
+
+    @pytest.mark.parametrize("other", ["draft", "paid"])
+    def test_one_that_cannot_be(
+        self,
+        stripe: StripeProvider,
+        account: StripeAccount,
+        invoice: Ref,
+        command: str,
+        path: str,
+        status: InvoiceStatus,
+        other: str,
+    ) -> None:
+        account.objects[invoice.id]["status"] = other
+        with pytest.raises(InvalidRequest):
+            getattr(stripe, command)(invoice, idempotency_key=key())
+        assert account.objects[invoice.id]["status"] == other
+
+    def test_a_lost_answer_has_one_effect(
+        self,
+        stripe: StripeProvider,
+        account: StripeAccount,
+        invoice: Ref,
+        command: str,
+        path: str,
+        status: InvoiceStatus,
+    ) -> None:
+        account.lose_next("POST", f"invoices/{invoice.id}/{path}")
+        used = key()
+        with pytest.raises(OutcomeUnknown):
+            getattr(stripe, command)(invoice, idempotency_key=used)
+        assert getattr(stripe, command)(invoice, idempotency_key=used).status is status
+        assert account.calls[-1]["response_status"] == 200
+
+
+def test_its_pdf(stripe: StripeProvider, account: StripeAccount, invoice: Ref) -> None:
+    url = account.objects[invoice.id]["invoice_pdf"]
+    assert url.endswith("/pdf")
+    assert stripe.get_invoice_pdf(invoice) == url
+    account.objects[invoice.id] |= {"status": "draft", "invoice_pdf": None}
+    assert stripe.get_invoice_pdf(invoice) == ""

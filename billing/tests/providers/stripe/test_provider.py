@@ -76,6 +76,8 @@ class TestDeclaration:
             base.ResumesSubscriptions,
             base.ReadsInvoices,
             base.CollectsInvoices,
+            base.WritesOffInvoices,
+            base.PrintsInvoices,
             base.ReadsPayments,
             base.RefundsPayments,
             base.ReadsDisputes,
