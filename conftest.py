@@ -3,6 +3,7 @@
 import pytest
 
 pytest.register_assert_rewrite("billing.testing")
+pytest_plugins = ["billing.tests.contract.plugin"]
 
 _NEEDS = ("django_db", "postgres", "processes")
 

@@ -22,10 +22,12 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import requests
 import responses
 
+from billing.tests.contract import ledger
 from billing.tests.stripe_account.faults import Fault
 from billing.tests.stripe_life import API_BASE, StripeLife, published
 
 JSON = dict[str, Any]
+_ACCOUNTS = itertools.count(1)
 NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 
 
@@ -93,6 +95,7 @@ class Account:
         self.now = now
         self.watchers: list[Callable[[], None]] = []
         self._step = step
+        self._number = next(_ACCOUNTS)
         self._lock = threading.RLock()
         self._answers: dict[str, tuple[object, tuple[int, JSON]]] = {}
         self.lives: dict[str, StripeLife] = {}
@@ -166,11 +169,18 @@ class Account:
         with self.happening():
             status, body = self._once(call)
             reply = Reply(status=status, headers=self._headers(status), body=body, fault=fault)
-            self.calls.append(recorded(call, reply))
+            self.calls.append(self._recorded(call, reply))
         return reply
+
+    def _recorded(self, call: Call, reply: Reply) -> JSON:
+        answer = {"response_status": reply.status, "response_body": reply.body}
+        group = f"account {self._number}"
+        url = API_BASE + call.path
+        return ledger.note(call.method, url, call.headers, call.body, group=group, **answer)
 
     def _headers(self, status: int) -> dict[str, str]:
         headers = {"Content-Type": "application/json", "Request-Id": f"req_{len(self.calls) + 1}"}
+        headers["Server"] = ledger.ACCOUNT
         headers["Date"] = format_datetime(self.now, usegmt=True)
         return headers | ({"Retry-After": "1"} if status == 429 else {})
 
@@ -294,21 +304,6 @@ _LOST: dict[Fault, Exception] = {
     Fault.HALF: requests.exceptions.ChunkedEncodingError(),
     Fault.RESET: requests.ConnectionError(ConnectionResetError()),
 }
-
-
-def recorded(call: Call, reply: Reply) -> JSON:
-    """The call as the contract's checker reads it; of the key only its scheme is kept."""
-    headers = dict(call.headers)
-    if "Authorization" in headers:
-        headers["Authorization"] = headers["Authorization"].split()[0] + " xxx"
-    return {
-        "method": call.method,
-        "url": API_BASE + call.path,
-        "headers": headers,
-        "body": call.body,
-        "response_status": reply.status,
-        "response_body": reply.body,
-    }
 
 
 def page(data: list[JSON], url: str = "/v1/things") -> JSON:

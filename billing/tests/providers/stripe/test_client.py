@@ -224,19 +224,24 @@ def write(**changes: Any) -> None:
 
 class TestWrites:
     def test_sends_form_key_and_version(self) -> None:
-        params = {"name": "", "phone": None, "active": False, "items": [{"price": "p", "n": 2}]}
+        params = {
+            "default_payment_method": "",
+            "description": None,
+            "cancel_at_period_end": False,
+            "items": [{"price": "p", "quantity": 2}],
+        }
         with responses.RequestsMock() as mock:
-            mock.post(URL, json=CUSTOMER, headers=DATE)
+            mock.post(f"{BASE}/v1/subscriptions/sub_1", json=CUSTOMER, headers=DATE)
             answer = client().post(
-                "customers", "cus_1", idempotency_key="op-1", params=params, expand=("a.b",)
+                "subscriptions", "sub_1", idempotency_key="op-1", params=params, expand=("a.b",)
             )
             sent = mock.calls[0].request
         assert answer.body == CUSTOMER
         assert dict(parse_qsl(str(sent.body), keep_blank_values=True)) == {
-            "name": "",
-            "active": "false",
+            "default_payment_method": "",
+            "cancel_at_period_end": "false",
             "items[0][price]": "p",
-            "items[0][n]": "2",
+            "items[0][quantity]": "2",
             "expand[0]": "a.b",
         }
         assert sent.headers["Idempotency-Key"] == "op-1"

@@ -13,7 +13,7 @@ from billing.errors import OutcomeUnknown, PaymentDeclined, ProviderUnavailable,
 from billing.providers.stripe import StripeProvider, events
 from billing.providers.types import PaymentMethodRequest, Ref, SubscriptionRequest
 from billing.testing import customer_request, key, plan_request
-from billing.tests.providers.stripe.conftest import violations
+from billing.tests.contract.checks import Contract
 from billing.tests.providers.stripe.shared_contract import contract_module
 from billing.tests.stripe_account import StripeAccount, journal
 from billing.tests.stripe_account.faults import Fault
@@ -74,8 +74,8 @@ def test_calls_are_written_as_the_contract_reads_them(stripe: StripeProvider, ca
     lines = [json.loads(line) for line in calls.read_text().splitlines()]
     assert len(lines) == 8
     assert "sk_test_fake" not in calls.read_text()
-    checker = contract_module().Checker(responses=True)
-    assert [violations(checker, each) for each in lines] == [[]] * 8
+    contract = Contract()
+    assert [contract.violations(each) for each in lines] == [[]] * 8
 
 
 def test_what_one_call_wrote_is_older_than_what_the_next_reads(

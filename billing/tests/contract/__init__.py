@@ -1,0 +1,1 @@
+"""All that a test run asks Stripe, held to Stripe's published contract: a plugin of pytest."""

@@ -1,0 +1,48 @@
+"""What this process has asked Stripe and what it was answered, as the contract's checker reads it.
+
+`group` tells which idempotency keys belong together: those of one account, or of one test.
+"""
+
+import functools
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+
+JSON = dict[str, Any]
+HOST = "api.stripe.com"
+# The account keeps its own calls: those whose answers are lost, and those that came by its port.
+ACCOUNT = "billing-tests"
+CALLS: list[JSON] = []
+
+
+def note(
+    method: str, url: str, headers: Mapping[str, str], body: str | bytes | None, **more: Any
+) -> JSON:
+    """Keep one call and return it. `more` are its `group`, and `response_status` and
+    `response_body` where they are to be checked. Of the API key only its scheme is kept."""
+    own = dict(headers)
+    if "Authorization" in own:
+        own["Authorization"] = own["Authorization"].split()[0] + " xxx"
+    text = body.decode() if isinstance(body, bytes) else body
+    call = {"method": method, "url": url, "headers": own, "body": text, **more}
+    CALLS.append(json.loads(json.dumps(call)))
+    return call
+
+
+def watch(group: Any) -> None:
+    """From now on keep what `requests` sends to Stripe; `group()` names the test that runs."""
+    send = requests.Session.send
+
+    @functools.wraps(send)
+    def noting(session: Any, request: Any, **options: Any) -> Any:
+        answer = send(session, request, **options)
+        is_account = answer.headers.get("Server") == ACCOUNT
+        if urlsplit(str(request.url)).hostname == HOST and not is_account:
+            headers = {str(name): str(value) for name, value in request.headers.items()}
+            note(request.method, request.url, headers, request.body, group=group())
+        return answer
+
+    requests.Session.send = noting  # type: ignore[method-assign]
