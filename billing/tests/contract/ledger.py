@@ -5,6 +5,7 @@
 
 import functools
 import json
+import os
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,8 +33,12 @@ def note(
     return call
 
 
-def watch(group: Any) -> None:
-    """From now on keep what `requests` sends to Stripe; `group()` names the test that runs."""
+def running_test() -> str:
+    return os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
+
+
+def watch() -> None:
+    """From now on keep what `requests` sends to Stripe."""
     send = requests.Session.send
 
     @functools.wraps(send)
@@ -42,7 +47,7 @@ def watch(group: Any) -> None:
         is_account = answer.headers.get("Server") == ACCOUNT
         if urlsplit(str(request.url)).hostname == HOST and not is_account:
             headers = {str(name): str(value) for name, value in request.headers.items()}
-            note(request.method, request.url, headers, request.body, group=group())
+            note(request.method, request.url, headers, request.body, group=running_test())
         return answer
 
     requests.Session.send = noting  # type: ignore[method-assign]

@@ -35,6 +35,11 @@ CAPABILITIES: dict[str, tuple[str, ...]] = {
         "POST /v1/invoices/{invoice}/finalize",
         "POST /v1/invoices/{invoice}/pay",
     ),
+    "WritesOffInvoices": (
+        "POST /v1/invoices/{invoice}/void",
+        "POST /v1/invoices/{invoice}/mark_uncollectible",
+    ),
+    "PrintsInvoices": ("GET /v1/invoices/{invoice}",),
     "ReadsPayments": ("GET /v1/payment_intents/{intent}", "GET /v1/charges/{charge}"),
     "ReadsPlans": ("GET /v1/prices", "GET /v1/prices/{price}"),
     "PublishesPlans": (
@@ -43,5 +48,17 @@ CAPABILITIES: dict[str, tuple[str, ...]] = {
         "POST /v1/prices",
         "POST /v1/prices/{price}",
     ),
+    "ListsRemote": (
+        "GET /v1/customers",
+        "GET /v1/customers/{customer}/payment_methods",
+        "GET /v1/subscriptions",
+        "GET /v1/invoices",
+        "GET /v1/payment_intents",
+    ),
+    "ListsEvents": ("GET /v1/events",),
+    "AdoptsCustomers": ("POST /v1/customers/{customer}",),
+    "SetsUpPaymentMethods": ("POST /v1/setup_intents", "GET /v1/setup_intents/{intent}"),
+    "RefundsPayments": ("POST /v1/refunds", "GET /v1/refunds/{refund}", "GET /v1/refunds"),
+    "ReadsDisputes": ("GET /v1/disputes/{dispute}",),
     "FindsByReference": ("GET /v1/customers/search", "GET /v1/subscriptions"),
 }

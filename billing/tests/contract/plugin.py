@@ -30,7 +30,7 @@ JSON = dict[str, Any]
 def pytest_configure(config: pytest.Config) -> None:
     given = getattr(config, "workerinput", {}).get(_INPUT)
     config.stash[_FOLDER] = Path(given or tempfile.mkdtemp(prefix="stripe-calls-"))
-    ledger.watch(lambda: os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0])
+    ledger.watch()
 
 
 @pytest.hookimpl(optionalhook=True)

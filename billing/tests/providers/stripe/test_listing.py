@@ -89,6 +89,7 @@ def test_only_what_was_created_since(stripe: StripeProvider, account: StripeAcco
 
 
 def test_one_that_cannot_be_mapped_is_told(stripe: StripeProvider, account: StripeAccount) -> None:
+    account.is_faithful = False
     (owner,) = add_customers(account, 1)
     invoice = account.make("invoice", "in", customer=owner)
     fine = account.make("invoice", "in", customer=owner)
@@ -96,7 +97,6 @@ def test_one_that_cannot_be_mapped_is_told(stripe: StripeProvider, account: Stri
         each |= {"status": "draft"}
     del invoice["total"]
     page = stripe.list_account_invoices()
-    account.calls.clear()  # such an answer is none of Stripe's contract
     assert [data.id for data in page.items] == [fine["id"]]
     (told,) = page.unreadable
     assert (told.id, told.reason) == (invoice["id"], "Stripe's invoice has no total")
