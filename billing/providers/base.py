@@ -284,7 +284,10 @@ class CollectsInvoices(ReadsInvoices):
 
 
 class WritesOffInvoices(ReadsInvoices):
-    """Invoices that nobody will pay. One that is so already is answered as it is."""
+    """Voids invoices, and marks them uncollectible.
+
+    One that is so already is answered as it is.
+    """
 
     @network
     @abstractmethod
@@ -298,6 +301,8 @@ class WritesOffInvoices(ReadsInvoices):
 
 
 class PrintsInvoices(ReadsInvoices):
+    """Gives an invoice as a PDF."""
+
     @network
     @abstractmethod
     def get_invoice_pdf(self, invoice: Ref) -> str:
