@@ -16,6 +16,7 @@ from django.db import Error as DatabaseFailure
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import translation
 from django.views import defaults
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -106,8 +107,10 @@ def problem_response(request: HttpRequest, exc: Exception) -> HttpResponse:
     )
 
 
+@csrf_exempt
 def unknown_path(request: HttpRequest) -> HttpResponse:
-    """A view for every path that is no other's."""
+    """A view for every path that is no other's. Exempt: without, a POST to nowhere, having no CSRF
+    token, would get Django's page instead of a problem document."""
     return problem_response(request, drf.NotFound())
 
 

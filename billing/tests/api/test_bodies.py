@@ -156,6 +156,14 @@ def test_an_unknown_path(method: str) -> None:
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
 
 
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_an_unknown_path_asked_by_a_browser(method: str) -> None:
+    browser = Client(enforce_csrf_checks=True)
+    for path in ("/nothing", "/subscriptions/manage.py"):
+        answer = browser.generic(method, f"{PREFIX}{path}", "\0", "application/json")
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found"), path
+
+
 def test_pages_that_the_door_is_not_for(sandbox: Any) -> None:
     assert resolve("/healthz").func.__name__ == "healthz"
     assert Client().get("/healthz").json() == {"status": "ok"}
