@@ -412,6 +412,11 @@ class TestPayment:
         assert values["next_action"] == {}
         assert not {"payment_method_id", "organization_id", "customer_id"} & set(values)
 
+    def test_when_it_was_paid_is_kept(self) -> None:
+        row = Payment(paid_at=day(1), status="succeeded")
+        assert self.values(row, Relatives(), paid_at=None)["paid_at"] == day(1)
+        assert self.values(row, Relatives(), paid_at=day(2))["paid_at"] == day(2)
+
     def test_a_method_that_is_not_known_yet_is_named(self) -> None:
         values = self.values(Payment(), Relatives())
         assert values["provider_payment_method_id"] == "pm_1"
@@ -468,6 +473,9 @@ class TestCustomer:
         row = Customer(deleted_at=day(1))
         assert self.values(row, is_deleted=True)["deleted_at"] == day(1)
         assert self.values(row)["deleted_at"] is None
+
+    def test_one_that_was_deleted_keeps_who_it_was(self) -> None:
+        assert self.values(is_deleted=True, name="", email="").keys() == {"deleted_at"}
 
     def test_its_state_in_the_ledger(self) -> None:
         status = KINDS["customer"].status

@@ -32,11 +32,14 @@ class CustomerKind(Kind):
         return (EventKind.CUSTOMER, "" if row else data.id)
 
     def values(self, data: CustomerData, row: Any, relatives: Relatives) -> dict[str, Any]:
+        if data.is_deleted:
+            # A deleted customer may be answered as its id alone: who it was is kept.
+            return {"deleted_at": row.deleted_at or clock.now()}
         return {
             "name": data.name[:200],
             "email": data.email[:320],
             "default_payment_method_id": data.default_payment_method_id or "",
-            "deleted_at": (row.deleted_at or clock.now()) if data.is_deleted else None,
+            "deleted_at": None,
         }
 
     def status(self, row: Any) -> str:

@@ -72,7 +72,7 @@ class PaymentKind(Kind):
             "provider_status": data.provider_status[:60],
             "decline_code": data.decline_code[:60],
             "next_action": next_action_column(data.next_action),
-            "paid_at": data.paid_at,
+            "paid_at": data.paid_at or row.paid_at,  # only an expanded charge tells it again
         }
         values |= method_columns(data, relatives)
         return values | owner_columns(data, relatives)
