@@ -20,13 +20,18 @@ from typing import Any
 import responses
 import stripe
 
-API_VERSION = "2026-10-28.endive"
+from billing.tests import stripe_versions
+
+API_VERSION = stripe_versions.PINNED
 API_BASE = "https://api.stripe.com"
 STORIES = {
     "recovered": "sign_up subscribe fail pay renew schedule_cancel",
     "past due": "sign_up subscribe pay start_renewal fail",
     "over": "sign_up subscribe pay renew cancel",
     "gone": "sign_up subscribe pay cancel detach delete_customer",
+}
+STEPS = STORIES | {
+    "upgraded": "sign_up subscribe pay renew upgrade start_renewal fail pay schedule_cancel cancel",
 }
 _FOLDER = Path(__file__).parent / "fixtures" / "stripe"
 _MONTH = timedelta(days=30)
@@ -77,14 +82,17 @@ def live(stories: Sequence[tuple[str, str]], references: Sequence[str]) -> list[
             pay_seconds=2 * (number % 2),
             api_version=version,
         )
-        for step in STORIES[story].split():
+        for step in STEPS[story].split():
             getattr(life, step)()
         lives.append(life)
     return lives
 
 
 class StripeLife:
-    """`number` tells lives apart. With `pay_seconds=0` a payment's events share one second."""
+    """`number` tells lives apart. With `pay_seconds=0` a payment's events share one second.
+
+    `objects` are those of the pinned version; `api_version` is the one that events are rendered in.
+    """
 
     def __init__(
         self,
@@ -108,6 +116,7 @@ class StripeLife:
         self._livemode, self._number = livemode, number
         self._pay_seconds, self._api_version = pay_seconds, api_version
         self._invoices = 0
+        self._prorations: list[dict[str, Any]] = []
         self.customer_id = self._name("cus")
         self.payment_method_id = self._name("pm")
         self.subscription_id = self._name("sub")
@@ -189,6 +198,22 @@ class StripeLife:
         started = self.start_renewal()
         self._pass(self._pay_seconds)
         return [*started, *self._collect()]
+
+    def upgrade(
+        self, price_id: str = "price_team_monthly", amount_minor: int = 5990
+    ) -> list[LifeEvent]:
+        """Ten days on another price is chosen; the next invoice credits the rest of this one and
+        charges the rest of that one."""
+        self._pass(10 * 86400)
+        previous = {"items": copy.deepcopy(self._subscription["items"])}
+        self._prorations = [
+            self._proration(-self._amount * 2 // 3, "Unused time on Pro", 1),
+            self._proration(amount_minor * 2 // 3, "Remaining time on Team", 2),
+        ]
+        self._price_id, self._amount = price_id, amount_minor
+        self._item["price"] = self._price()
+        self._item["plan"] |= {"id": price_id, "amount": amount_minor}
+        return [self.event("customer.subscription.updated", self._subscription, previous)]
 
     def fail(self) -> list[LifeEvent]:
         """The open invoice is declined; an active subscription becomes past due."""
@@ -287,6 +312,8 @@ class StripeLife:
             payments = [each for each in links if each["invoice"] == found["id"]]
             url = f"/v1/invoice_payments?invoice={found['id']}"
             answer["payments"] = _page(url, payments)
+        if kind == "payment_intent" and found["latest_charge"]:
+            answer["latest_charge"] = stripe_versions.charge_of(found, self.objects)
         return answer
 
     def _all(self, kind: str) -> list[dict[str, Any]]:
@@ -370,10 +397,11 @@ class StripeLife:
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         self._invoices += 1
         invoice = self._make_invoice(reason, start, end)
+        amount = invoice["total"]
         intent = self._make("payment_intent", self.payment_id, metadata={})
         intent |= {"canceled_at": None, "last_payment_error": None, "next_action": None}
         intent |= {
-            "amount": self._amount,
+            "amount": amount,
             "currency": self._currency,
             "customer": self.customer_id,
             "client_secret": f"{self.payment_id}_secret_life",
@@ -385,7 +413,7 @@ class StripeLife:
             self._name("inpay", self._invoices),
             invoice=invoice["id"],
             currency=self._currency,
-            amount_requested=self._amount,
+            amount_requested=amount,
             status="open",
             payment={"type": "payment_intent", "payment_intent": self.payment_id},
         )
@@ -393,8 +421,11 @@ class StripeLife:
 
     def _make_invoice(self, reason: str, start: datetime, end: datetime) -> dict[str, Any]:
         invoice = self._make("invoice", self.invoice_id, metadata={})
+        lines = [*self._prorations, self._line(start, end)]
+        self._prorations = []
         amounts = "amount_due amount_remaining subtotal subtotal_excluding_tax total"
-        invoice |= dict.fromkeys([*amounts.split(), "total_excluding_tax"], self._amount)
+        total = sum(each["amount"] for each in lines)
+        invoice |= dict.fromkeys([*amounts.split(), "total_excluding_tax"], total)
         nothing = "due_date effective_at from_invoice last_finalization_error next_payment_attempt"
         invoice |= dict.fromkeys([*nothing.split(), "shipping_cost", "webhooks_delivered_at"])
         is_first = reason == "subscription_create"
@@ -416,7 +447,7 @@ class StripeLife:
                 "type": "subscription_details",
             },
         }
-        invoice["lines"]["data"] = [self._line(start, end)]
+        invoice["lines"]["data"] = [each | {"invoice": invoice["id"]} for each in lines]
         invoice["lines"]["url"] = f"/v1/invoices/{invoice['id']}/lines"
         return invoice
 
@@ -449,33 +480,58 @@ class StripeLife:
             },
         }
 
+    def _proration(self, amount: int, description: str, number: int) -> dict[str, Any]:
+        """A line of the next invoice for the days from now to the end of this period."""
+        line = self._line(self.now, datetime.fromtimestamp(self._item["current_period_end"], UTC))
+        details = {
+            "invoice_item": f"ii_life{self._number}x{number}",
+            "proration": True,
+            "proration_details": {"credited_items": None},
+            "subscription": self.subscription_id,
+        }
+        return line | {
+            "id": f"il_life{self._number}p{number}",
+            "amount": amount,
+            "subtotal": amount,
+            "description": description,
+            "pricing": {"type": "price_details", "unit_amount_decimal": str(amount)},
+            "parent": {
+                "invoice_item_details": details,
+                "subscription_item_details": None,
+                "type": "invoice_item_details",
+            },
+        }
+
     def _collect(self) -> list[LifeEvent]:
         invoice, intent = self._object("invoice", self.invoice_id), self._intent
+        amount = invoice["total"]
         link = self._object("invoice_payment", self._name("inpay", self._invoices))
         intent |= {
             "status": "succeeded",
-            "amount_received": self._amount,
+            "amount_received": amount,
             "last_payment_error": None,
             "latest_charge": self._name("ch", self._invoices),
             "payment_method": self.payment_method_id,
         }
         invoice |= {"status": "paid", "attempted": True, "next_payment_attempt": None}
-        invoice |= {"amount_paid": self._amount, "amount_remaining": 0}
+        invoice |= {"amount_paid": amount, "amount_remaining": 0}
         invoice["attempt_count"] += 1
         invoice["status_transitions"]["paid_at"] = self._stamp()
-        link |= {"status": "paid", "amount_paid": self._amount}
+        link |= {"status": "paid", "amount_paid": amount}
         link["status_transitions"]["paid_at"] = self._stamp()
-        return [
+        events = [
             self.event("payment_intent.succeeded", intent),
             self.event("invoice.paid", invoice),
-            self.event("invoice_payment.paid", link),
         ]
+        if stripe_versions.is_known("invoice_payment.paid", self._api_version):
+            events.append(self.event("invoice_payment.paid", link))
+        return events
 
     def event(
         self, event_type: str, source: dict[str, Any], previous: dict[str, Any] | None = None
     ) -> LifeEvent:
         """Tell of `source` as it is now, as the life's newest event."""
-        data = {"object": copy.deepcopy(source)}
+        data = {"object": stripe_versions.rendered(source, self._api_version, self.objects)}
         if previous is not None:
             data["previous_attributes"] = previous
         body = published("event") | {

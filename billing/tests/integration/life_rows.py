@@ -25,20 +25,24 @@ _OWES = {"open", "uncollectible"}
 
 
 def prepare(count: int) -> list[str]:
-    """Map the price that the lives are sold at and reserve `count` customers; return their ids."""
-    plan = SubscriptionPlan.objects.create(slug="pro", name="Pro")
+    """Map the prices that the lives are sold at and reserve `count` customers; return their ids."""
+    for slug, amount in (("pro", 2990), ("team", 5990)):
+        _sell(slug, amount)
+    return [str(_customer(f"Life {number}").pk) for number in range(1, count + 1)]
+
+
+def _sell(slug: str, amount: int) -> None:
     price = Price.objects.create(
-        plan=plan,
+        plan=SubscriptionPlan.objects.create(slug=slug, name=slug.title()),
         interval="monthly",
         currency="USD",
-        amount_minor=2990,
+        amount_minor=amount,
         published_currency="USD",
-        published_amount_minor=2990,
+        published_amount_minor=amount,
     )
     ProviderPrice.objects.create(
-        price=price, provider="stripe", mode="test", provider_price_id="price_pro_monthly"
+        price=price, provider="stripe", mode="test", provider_price_id=f"price_{slug}_monthly"
     )
-    return [str(_customer(f"Life {number}").pk) for number in range(1, count + 1)]
 
 
 def _customer(name: str) -> Customer:
@@ -79,7 +83,7 @@ def _told_subscription(source: JSON) -> JSON:
     return {
         "customer": source["customer"],
         "status": source["status"],
-        "plan": "pro",
+        "plan": item["price"]["id"].split("_")[1],
         "period": [item["current_period_start"], item["current_period_end"]],
         "payment_method": source["default_payment_method"],
         "cancel_at_period_end": source["cancel_at_period_end"],
@@ -89,7 +93,7 @@ def _told_subscription(source: JSON) -> JSON:
 
 
 def _told_invoice(life: StripeLife, source: JSON) -> JSON:
-    line = source["lines"]["data"][0]
+    line = source["lines"]["data"][-1]  # what the period costs comes after what the last one left
     link = _payment_of(life, source["id"])
     state = "failed" if source["attempted"] else "none"
     return {

@@ -21,24 +21,27 @@ from billing.tests.integration.life_rows import prepare, stored, told
 from billing.tests.integration.stripe_api import StripeApi
 from billing.tests.stripe_life import (
     API_VERSION,
+    STEPS,
     STORIES,
     LifeEvent,
     StripeLife,
     live,
     sign,
 )
+from billing.tests.stripe_versions import OLDER
 
 ENDS = {
     "recovered": ("active", {"paid": 2}),
     "past due": ("past_due", {"paid": 1, "open": 1}),
     "over": ("canceled", {"paid": 2}),
     "gone": ("canceled", {"paid": 1}),
+    "upgraded": ("canceled", {"paid": 3}),
 }
-OLD_VERSION = "2017-08-15"
 # An old version's events are only a reason to read, and what is gone by then names nobody.
 TOLD = [
-    *((story, API_VERSION) for story in STORIES),
-    *((story, OLD_VERSION) for story in STORIES if story != "gone"),
+    *((story, API_VERSION) for story in STEPS),
+    *((story, OLDER[0]) for story in STORIES if story != "gone"),
+    *(("upgraded", version) for version in OLDER),
 ]
 Orders = dict[str, Callable[[Sequence[LifeEvent]], Sequence[LifeEvent]]]
 

@@ -18,18 +18,17 @@ import pytest
 from billing.providers.stripe import mapping
 from billing.providers.stripe.mapping import REFERENCE_KEY
 from billing.providers.stripe.values import Incomplete
+from billing.tests.providers.stripe.json_places import GONE, places, where_of, with_value
 from billing.tests.providers.stripe.published_shapes import enum_words, require_spec, whole_object
 
 AS_OF = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 FIXTURES = Path(__file__).parent / "fixtures"
 _FILE = Path(__file__).parents[2] / "fixtures" / "stripe" / "published.json"
 PUBLISHED: dict[str, Any] = json.loads(_FILE.read_text())["resources"]
-GONE = object()
 ODD: tuple[Any, ...] = (
     GONE, None, "a_new_word", 5, -5, 1.5, True, [], {}, ["a"], {"id": 5}
 )  # fmt: skip
 AMOUNTS = frozenset({"amount", "currency"})
-Where = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,32 +164,6 @@ def flat(value: Any, name: str = "") -> dict[str, Any]:
     for key, each in parts.items():
         found |= flat(each, f"{name}.{key}" if name else key)
     return found
-
-
-def places(value: Any, above: Where = ()) -> Iterator[Where]:
-    """Where something stands in JSON, containers before what is in them."""
-    inside = value.items() if isinstance(value, dict) else []
-    inside = enumerate(value) if isinstance(value, list) else inside
-    for key, each in inside:
-        yield (*above, key)
-        yield from places(each, (*above, key))
-
-
-def where_of(path: str) -> Where:
-    return tuple(int(key) if key.isdigit() else key for key in path.split("."))
-
-
-def with_value(source: Any, where: Where, value: object) -> Any:
-    """A copy of `source` with `value` there, sharing whatever is beside it."""
-    key, *rest = where
-    copied = source.copy()
-    if rest:
-        copied[key] = with_value(source[key], tuple(rest), value)
-    elif value is GONE:
-        del copied[key]
-    else:
-        copied[key] = value
-    return copied
 
 
 @dataclass(frozen=True)

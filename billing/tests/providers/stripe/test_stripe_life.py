@@ -15,6 +15,7 @@ def long_life() -> tuple[StripeLife, list[LifeEvent]]:
         life.fail,
         life.pay,
         life.renew,
+        life.upgrade,
         life.start_renewal,
         life.fail,
         life.schedule_cancel,
