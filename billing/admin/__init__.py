@@ -14,6 +14,7 @@ from billing.admin import (
     plans,
     routing,
     subscriptions,
+    sync_runs,
     webhooks,
 )
 
@@ -31,5 +32,6 @@ __all__ = [
     "plans",
     "routing",
     "subscriptions",
+    "sync_runs",
     "webhooks",
 ]

@@ -14,6 +14,7 @@ from billing.models.payments import Payment
 from billing.models.plans import Price, ProviderPrice, SubscriptionPlan
 from billing.models.routing import RoutingDecision, RuleSet
 from billing.models.subscriptions import Subscription
+from billing.models.sync_runs import SyncPage, SyncRun
 from billing.models.webhooks import WebhookEvent
 
 __all__ = [
@@ -37,5 +38,7 @@ __all__ = [
     "StateChange",
     "Subscription",
     "SubscriptionPlan",
+    "SyncPage",
+    "SyncRun",
     "WebhookEvent",
 ]

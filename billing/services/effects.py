@@ -45,6 +45,14 @@ def _customer_is_made(operation: Operation) -> bool:
     return True
 
 
+def _customer_is_adopted(operation: Operation) -> bool:
+    customer = Customer.objects.get(pk=operation.subject_id)
+    data = providers.get(operation.provider, ReadsCustomers).get_customer(customer.ref)
+    sync.upsert_customer(operation.provider, data)
+    operation.remote_id = data.id
+    return data.reference == str(customer.pk)
+
+
 def _subscription_is_made(operation: Operation) -> bool:
     subscription = Subscription.objects.select_related("customer").get(pk=operation.subject_id)
     if not subscription.provider_subscription_id:
@@ -169,6 +177,7 @@ def _read_invoice(operation: Operation) -> InvoiceData:
 
 _OBSERVERS: Mapping[str, Callable[[Operation], bool]] = {
     "customer.create": _customer_is_made,
+    "customer.adopt": _customer_is_adopted,
     "subscription.create": _subscription_is_made,
     "subscription.change": _subscription_is_changed,
     "subscription.cancel": _subscription_is_canceled,

@@ -66,7 +66,7 @@ def publish(price: Price, alias: str) -> ProviderPrice:
         return published
     if not takes(alias, price):
         raise PlanNotAvailable(f"{alias} does not take {price.currency} {price.interval} prices")
-    _freeze(price)
+    freeze(price)
     operation = operations.repeatable(_unsettled(price, alias)) or operations.reserve(
         PUBLISH_VERB, price, organization=None, provider=alias
     )
@@ -110,7 +110,8 @@ def _unsettled(price: Price, alias: str) -> Operation | None:
     )
 
 
-def _freeze(price: Price) -> None:
+def freeze(price: Price) -> None:
+    """Write the amount down for ever; does nothing when that was done."""
     with transaction.atomic():
         locked = Price.objects.select_for_update().get(pk=price.pk)
         if not locked.is_published:

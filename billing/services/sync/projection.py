@@ -23,6 +23,7 @@ from billing.services.sync import links
 from billing.services.sync.kinds import Kind, Relatives
 
 NO_ROW = -1
+LEFT_FINAL_STATE = "left_final_state"
 _BOOKKEEPING = ("provider_data", "provider_version", "sync_seq", "updated_at")
 
 
@@ -122,7 +123,7 @@ def project(kind: Kind, provider: str, mode: str, snapshots: Sequence[Snapshot])
     """
     items = [snapshot.data for snapshot in snapshots]
     relatives = kind.relatives(provider, mode, items)
-    rows = kind.locked_rows(provider, mode, items)
+    rows = kind.stored_rows(provider, mode, items)
     unmatched = [item for item in items if item.id not in rows]
     if unmatched:
         rows |= kind.reserved_rows(provider, mode, unmatched)
@@ -156,10 +157,7 @@ def _judge(
     result = Projected(
         snapshot=snapshot, verdict=Verdict.APPLIED, row=row, is_new=is_new, from_state=from_state
     )
-    values = {kind.id_field: data.id} | {
-        column: _storable(value, snapshot) if isinstance(value, str | dict | list) else value
-        for column, value in kind.values(data, row, relatives).items()
-    }
+    values = storable_values(kind, data, row, relatives, is_masked=snapshot.is_masked)
     new_status = str(values.get("status", ""))
     old_status = str(getattr(row, "status", ""))
     changed = any(getattr(row, column) != value for column, value in values.items())
@@ -170,7 +168,7 @@ def _judge(
     if result.verdict != Verdict.APPLIED:
         return result
     if old_status in kind.terminal and new_status != old_status:
-        return _refused(result, "left_final_state", old_status, new_status)
+        return _refused(result, LEFT_FINAL_STATE, old_status, new_status)
     if getattr(data, "status", "") is None:
         result.code = "unknown_status"
         result.detail = {"provider_status": getattr(data, "provider_status", "")}
@@ -194,12 +192,24 @@ def _assign(row: Any, values: dict[str, Any], snapshot: Snapshot) -> None:
     if snapshot.is_fetched:
         stamps.append(snapshot.data.as_of)
     row.provider_version = max(stamp for stamp in stamps if stamp)
-    row.provider_data = _storable(snapshot.data.raw, snapshot)
+    row.provider_data = _storable(snapshot.data.raw, is_masked=snapshot.is_masked)
     row.sync_seq += 1
 
 
-def _storable(value: Any, snapshot: Snapshot) -> Any:
-    return clean(value) if snapshot.is_masked else mask_value(clean(value))
+def storable_values(
+    kind: Kind, data: ObjectData, row: Any, relatives: Relatives, *, is_masked: bool
+) -> dict[str, Any]:
+    """The columns that `data` sets on `row`, as they may be stored."""
+    return {kind.id_field: data.id} | {
+        column: _storable(value, is_masked=is_masked)
+        if isinstance(value, str | dict | list)
+        else value
+        for column, value in kind.values(data, row, relatives).items()
+    }
+
+
+def _storable(value: Any, *, is_masked: bool) -> Any:
+    return clean(value) if is_masked else mask_value(clean(value))
 
 
 def _write(kind: Kind, results: Sequence[Projected]) -> None:

@@ -32,7 +32,7 @@ from billing.providers.types import (
 )
 from billing.registry import providers
 from billing.services.sync import links
-from billing.services.sync.kinds import KINDS, Kind
+from billing.services.sync.kinds import KINDS, NOBODY, Kind
 from billing.services.sync.projection import NO_ROW, Projected, Snapshot, Verdict, project
 
 logger = logging.getLogger(__name__)
@@ -145,6 +145,30 @@ def settle(
         if result.verdict != Verdict.MOVED:
             return result
     raise LeaseLost(f"{kind.name} {ref.id} is written faster than it can be read")
+
+
+def settle_with_parents(
+    kind: Kind,
+    provider: str,
+    ref: Ref,
+    *,
+    stamp: datetime,
+    cause: ChangeCause = ChangeCause.SYNC,
+    before: Callable[[], None] = lambda: None,
+) -> Projected:
+    """Fetch one object and apply it; where its parent is unknown too, that one first.
+
+    `before` is called ahead of each fetch and may raise. What is read is at least as new as
+    `stamp`. Raises as `settle` does.
+    """
+    before()
+    result = settle(kind, provider, ref, stamp=stamp, cause=cause)
+    name, parent_id = result.parent
+    if result.verdict != Verdict.ORPHANED or parent_id in (ref.id, NOBODY):
+        return result
+    parent = Ref(id=parent_id, customer_id=ref.customer_id)
+    settle_with_parents(KINDS[name], provider, parent, stamp=stamp, cause=cause, before=before)
+    return settle(kind, provider, ref, stamp=stamp, cause=cause)
 
 
 def _upsert(name: EventKind, provider: str, data: Any, cause: ChangeCause) -> Any:

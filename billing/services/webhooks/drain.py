@@ -12,7 +12,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, InterfaceError, OperationalError, models, transaction
@@ -270,7 +270,13 @@ class _Batch:
         try:
             ref = Ref(id=parent_id, customer_id=customer_id)
             with trace.on_behalf_of(result.snapshot.events):
-                self._fetch_chain(provider, name, ref, result.snapshot.stamp)
+                sync.settle_with_parents(
+                    KINDS[name],
+                    provider,
+                    ref,
+                    stamp=result.snapshot.stamp,
+                    before=self._ensure_time,
+                )
         except _DATABASE_TROUBLE:
             raise
         except Exception as exc:  # noqa: BLE001 - decides what becomes of the children
@@ -278,20 +284,6 @@ class _Batch:
             extra = {"provider": provider, "kind": name}
             logger.info("webhook.parent_not_fetched", extra=extra, exc_info=True)
         self.parents[result.parent] = error
-
-    def _fetch_chain(self, provider: str, name: EventKind, ref: Ref, stamp: datetime) -> None:
-        """Bring in the parent; when that one is an orphan too, its own parent first.
-
-        What is read now is at least as new as the child's `stamp`, which has been delivered.
-        """
-        self._ensure_time()
-        kind = KINDS[name]
-        result = sync.settle(kind, provider, ref, stamp=stamp, cause=ChangeCause.SYNC)
-        above, above_id = result.parent
-        if result.verdict == Verdict.ORPHANED and above_id not in (ref.id, sync.NOBODY):
-            parent = Ref(id=above_id, customer_id=ref.customer_id)
-            self._fetch_chain(provider, above, parent, stamp)
-            sync.settle(kind, provider, ref, stamp=stamp, cause=ChangeCause.SYNC)
 
     def _set_aside(self, fold: Fold, result: Projected) -> None:
         """What stays an orphan waits for its parent, unless the parent could not be asked for."""

@@ -215,4 +215,6 @@ def make_rows(number: int = 1) -> dict[type, Any]:
         next_attempt_at=now,
         error_message=HOSTILE,
     )
+    run = add(models.SyncRun, provider=f"alias{number}", mode="sandbox", counts={"note": HOSTILE})
+    add(models.SyncPage, run=run, kind="customers", number=1, remote_ids=[HOSTILE])
     return made

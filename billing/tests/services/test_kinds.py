@@ -566,16 +566,16 @@ ID_FIELDS: dict[type, str] = {
 class TestRows:
     def test_known_ones_are_found_by_their_remote_id(self, world: World) -> None:
         self.reserve(world, provider_subscription_id="sub_3")
-        locked_rows = KINDS["subscription"].locked_rows
+        stored_rows = KINDS["subscription"].stored_rows
         items = [SUBSCRIPTION, replace(SUBSCRIPTION, id="sub_2")]
-        assert locked_rows(ALIAS, MODE, items) == {"sub_1": world.subscription}
+        assert stored_rows(ALIAS, MODE, items) == {"sub_1": world.subscription}
 
     @pytest.mark.parametrize("columns", [{"provider": "conekta"}, {"mode": "test"}])
     def test_the_same_id_elsewhere_is_another_row(
         self, world: World, columns: dict[str, str]
     ) -> None:
         Subscription.objects.filter(pk=world.subscription.pk).update(**columns)
-        assert KINDS["subscription"].locked_rows(ALIAS, MODE, [SUBSCRIPTION]) == {}
+        assert KINDS["subscription"].stored_rows(ALIAS, MODE, [SUBSCRIPTION]) == {}
 
     def reserved(self, *items: SubscriptionData) -> dict[str, Subscription]:
         return KINDS["subscription"].reserved_rows(ALIAS, MODE, items)

@@ -1,7 +1,7 @@
 """What a kind of mirrored object must answer, and what the kinds share."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -22,6 +22,19 @@ from billing.providers.types import NextAction
 
 # The parent of what belongs to no customer at all: never known, never asked for.
 NOBODY = "nobody"
+# How rows are taken: `locked` to write them, `unlocked` only to look.
+Take = Callable[[type[models.Model], Q], list[Any]]
+
+
+def locked(model: type[models.Model], condition: Q) -> list[Any]:
+    # no_key: rows that point here may be inserted meanwhile; their foreign-key check must not wait.
+    return list(
+        model._default_manager.filter(condition).select_for_update(no_key=True).order_by("pk")
+    )
+
+
+def unlocked(model: type[models.Model], condition: Q) -> list[Any]:
+    return list(model._default_manager.filter(condition))
 
 
 @dataclass
@@ -36,7 +49,11 @@ class Relatives:
 
 
 class Kind(ABC):
-    """One kind of object; instances hold no state."""
+    """One kind of object; instances hold no state.
+
+    `volatile` columns are told differently each time without meaning anything else, such as links
+    that are signed anew: where both sides have one, they are alike.
+    """
 
     name: ClassVar[EventKind]
     model: ClassVar[type[ProviderOwned]]
@@ -46,6 +63,7 @@ class Kind(ABC):
     read_method: ClassVar[str]
     terminal: ClassVar[frozenset[str]] = frozenset()
     early: ClassVar[frozenset[str]] = frozenset()
+    volatile: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def relatives(self, provider: str, mode: str, items: Sequence[Any]) -> Relatives:
@@ -59,8 +77,10 @@ class Kind(ABC):
     def values(self, data: Any, row: Any, relatives: Relatives) -> dict[str, Any]:
         """Return the columns that `data` sets; `row` is the stored one, or a new one."""
 
-    def reserved_rows(self, provider: str, mode: str, items: Sequence[Any]) -> dict[str, Any]:
-        """Rows inserted before their remote object existed: remote id -> row, locked.
+    def reserved_rows(
+        self, provider: str, mode: str, items: Sequence[Any], take: Take = locked
+    ) -> dict[str, Any]:
+        """Rows inserted before their remote object existed: remote id -> row.
 
         The row may get its id while we wait for its lock, from who had the same answer first.
         """
@@ -69,27 +89,22 @@ class Kind(ABC):
             return {}
         is_theirs = Q(**{f"{self.id_field}__isnull": True})
         is_theirs |= Q(**{f"{self.id_field}__in": list(wanted.values())})
-        rows = locked(
+        rows = take(
             self.model, Q(pk__in=list(wanted)) & is_theirs & Q(provider=provider, mode=mode)
         )
         return {wanted[str(row.pk)]: row for row in rows}
 
-    def locked_rows(self, provider: str, mode: str, items: Sequence[Any]) -> dict[str, Any]:
-        """The stored rows of `items` by remote id, locked in key order."""
+    def stored_rows(
+        self, provider: str, mode: str, items: Sequence[Any], take: Take = locked
+    ) -> dict[str, Any]:
+        """The stored rows of `items` by remote id, locked in key order unless `take` says else."""
         ids = [item.id for item in items]
-        rows = locked(self.model, Q(**{f"{self.id_field}__in": ids}, provider=provider, mode=mode))
+        rows = take(self.model, Q(**{f"{self.id_field}__in": ids}, provider=provider, mode=mode))
         return {getattr(row, self.id_field): row for row in rows}
 
     def status(self, row: Any) -> str:
         """What the ledger shows as the row's state."""
         return str(row.status)
-
-
-def locked(model: type[models.Model], condition: Q) -> list[Any]:
-    # no_key: rows that point here may be inserted meanwhile; their foreign-key check must not wait.
-    return list(
-        model._default_manager.filter(condition).select_for_update(no_key=True).order_by("pk")
-    )
 
 
 def by_id(

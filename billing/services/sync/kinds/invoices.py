@@ -46,6 +46,7 @@ class InvoiceKind(Kind):
     read_method = "get_invoice"
     terminal = frozenset(TERMINAL_INVOICE)
     early = frozenset({InvoiceStatus.DRAFT.value})
+    volatile = frozenset({"invoice_pdf_url", "hosted_invoice_url"})
 
     def relatives(self, provider: str, mode: str, items: Sequence[InvoiceData]) -> Relatives:
         return Relatives(

@@ -40,6 +40,8 @@ class PaymentKind(Kind):
     read_method = "get_payment"
     terminal = frozenset(TERMINAL_PAYMENT)
     early = frozenset({PaymentStatus.PENDING.value})
+    # The event tells when it was sent, the charge when it was made.
+    volatile = frozenset({"paid_at"})
 
     def relatives(self, provider: str, mode: str, items: Sequence[PaymentData]) -> Relatives:
         return Relatives(

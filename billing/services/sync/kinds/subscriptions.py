@@ -21,6 +21,7 @@ from billing.services.sync.kinds.base import (
     NOBODY,
     Kind,
     Relatives,
+    Take,
     by_id,
     customers_of,
     locked,
@@ -60,13 +61,15 @@ class SubscriptionKind(Kind):
             ),
         )
 
-    def reserved_rows(self, provider: str, mode: str, items: Sequence[Any]) -> dict[str, Any]:
+    def reserved_rows(
+        self, provider: str, mode: str, items: Sequence[Any], take: Take = locked
+    ) -> dict[str, Any]:
         """By our reference; where none came back, the one reserved row of customer and price."""
-        found = super().reserved_rows(provider, mode, items)
+        found = super().reserved_rows(provider, mode, items, take)
         wanted = [item for item in items if item.id not in found and not item.reference]
         if not wanted:
             return found
-        rows = locked(
+        rows = take(
             Subscription,
             Q(
                 provider=provider,
@@ -112,7 +115,7 @@ class SubscriptionKind(Kind):
             "cancel_at_period_end": data.cancel_at_period_end,
             "cancel_at": data.cancel_at,
             "canceled_at": data.canceled_at,
-            "ended_at": (data.ended_at or data.canceled_at or data.as_of) if ended else None,
+            "ended_at": _ended_at(data, row) if ended else None,
             "end_reason": (data.end_reason or "") if ended else "",
             "resumes_at": data.resumes_at,
             "next_action": next_action_column(data.next_action),
@@ -144,3 +147,8 @@ class SubscriptionKind(Kind):
             "price_id": mapped.price_id,
             "billing_interval": mapped.price.interval,
         }
+
+
+def _ended_at(data: SubscriptionData, row: Any) -> Any:
+    """Where the provider tells no time, the end is when we first heard of it."""
+    return data.ended_at or data.canceled_at or row.ended_at or data.as_of
