@@ -14,7 +14,13 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.dateparse import parse_date, parse_datetime
 
 from billing.conf import conf
-from billing.errors import BillingError, LeaseLost, ProviderError, RequestInProgress
+from billing.errors import (
+    BillingError,
+    OutcomeUnknown,
+    ProviderUnavailable,
+    RateLimited,
+    RequestInProgress,
+)
 from billing.registry import providers
 from billing.services import resync
 from billing.services.resync import UNEQUAL, Count, Finding, Progress
@@ -86,7 +92,7 @@ class Command(BaseCommand):
                     is_dry=options["dry_run"],
                     restart=options["restart"] or bool(adopted),
                 )
-            except (BillingError, LeaseLost) as exc:
+            except BillingError as exc:
                 raise CommandError(_advice(alias, exc), returncode=NOT_DONE) from exc
         self._end(total, is_dry=options["dry_run"])
 
@@ -225,6 +231,6 @@ def _organization(key: str) -> Any:
 def _advice(alias: str, error: BillingError) -> str:
     if isinstance(error, RequestInProgress):
         return f"{alias}: {error}. If it was killed, its lease runs out by itself."
-    if isinstance(error, ProviderError):
+    if isinstance(error, ProviderUnavailable | RateLimited | OutcomeUnknown):
         return f"{alias}: {error}. Run the command again: it goes on where it was."
     return f"{alias}: {error}"

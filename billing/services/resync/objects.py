@@ -122,8 +122,7 @@ class Objects(Part):
     def _orphan(self, this: Pass, comparison: Comparison) -> Finding:
         """Something of a customer that is not ours, or of a parent that is missing here too."""
         name, parent_id = comparison.parent
-        is_ours = name != EventKind.CUSTOMER or parent_id in this.linkable
-        if not is_ours:
+        if not (comparison.has_owner or comparison.data.customer_id in this.linkable):
             return self._finding(comparison.data.id, Count.NOT_OURS)
         return self._finding(
             comparison.data.id, Count.MISSING_HERE, f"its {name} {parent_id} is missing here too"

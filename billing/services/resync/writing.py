@@ -34,11 +34,12 @@ class Written:
     count: int = 0
     failed: list[str] = field(default_factory=list)
 
-    def note(self, comparison: Comparison, is_written: bool) -> None:
-        if is_written:
-            self.count += 1
-        else:
+    def note(self, comparison: Comparison, result: Projected | None) -> None:
+        """Count what became of it; what is refused is neither written nor failed."""
+        if result is None or not result.is_settled:
             self.failed.append(comparison.data.id)
+        elif result.verdict != Verdict.REFUSED:
+            self.count += 1
 
 
 def write(kind: Kind, provider: str, comparisons: Sequence[Comparison]) -> Written:
@@ -50,12 +51,8 @@ def write(kind: Kind, provider: str, comparisons: Sequence[Comparison]) -> Writt
     written = Written()
     ready = [each for each in comparisons if not each.is_orphan]
     for comparison, result in _project(kind, provider, ready):
-        if result is None:
-            written.note(comparison, is_written=False)
-        elif result.verdict in _OPEN:
-            written.note(comparison, _confirmed(kind, provider, comparison))
-        elif result.verdict != Verdict.REFUSED:
-            written.note(comparison, is_written=True)
+        is_open = result is not None and result.verdict in _OPEN
+        written.note(comparison, _confirmed(kind, provider, comparison) if is_open else result)
     for comparison in comparisons:
         if comparison.is_orphan:
             written.note(comparison, _brought_in(kind, provider, comparison))
@@ -91,17 +88,17 @@ def _project(
     return list(zip(comparisons, results, strict=True))
 
 
-def _confirmed(kind: Kind, provider: str, comparison: Comparison) -> bool:
+def _confirmed(kind: Kind, provider: str, comparison: Comparison) -> Projected | None:
     """Read it once more and apply that; where it cannot be read singly, what was listed."""
     data = comparison.data
     ref = _ref(comparison)
     try:
         try:
-            asking(
+            return asking(
                 lambda: sync.settle(kind, provider, ref, stamp=data.as_of, cause=ChangeCause.SYNC)
             )
         except UnsupportedOperation:
-            sync.settle(
+            return sync.settle(
                 kind,
                 provider,
                 ref,
@@ -113,14 +110,13 @@ def _confirmed(kind: Kind, provider: str, comparison: Comparison) -> bool:
         raise
     except (BillingError, IntegrityError):
         _log(kind, provider, comparison)
-        return False
-    return True
+        return None
 
 
-def _brought_in(kind: Kind, provider: str, comparison: Comparison) -> bool:
+def _brought_in(kind: Kind, provider: str, comparison: Comparison) -> Projected | None:
     """Fetch it with the parent that is missing here."""
     try:
-        result = asking(
+        return asking(
             lambda: sync.settle_with_parents(
                 kind, provider, _ref(comparison), stamp=comparison.data.as_of
             )
@@ -129,8 +125,7 @@ def _brought_in(kind: Kind, provider: str, comparison: Comparison) -> bool:
         raise
     except (BillingError, IntegrityError):
         _log(kind, provider, comparison)
-        return False
-    return result.is_settled
+        return None
 
 
 def _ref(comparison: Comparison) -> Ref:

@@ -23,14 +23,16 @@ class Difference:
 class Comparison:
     """What `project` would find for `data` (an ObjectData); `parent` is what is missing first.
 
-    `is_new` as for `Projected`: no row, or one that is only reserved. `leaves_final_state`: the
-    provider says that what has ended for us goes on; that is never applied.
+    `is_new` as for `Projected`: no row, or one that is only reserved. `has_owner`: its customer is
+    ours. `leaves_final_state`: the provider says that what has ended for us goes on; that is never
+    applied.
     """
 
     data: Any
     row: Any
     parent: tuple[EventKind, str]
     is_new: bool
+    has_owner: bool
     differences: tuple[Difference, ...] = ()
     has_unknown_status: bool = False
     leaves_final_state: bool = False
@@ -59,8 +61,9 @@ def _compare(
 ) -> Comparison:
     is_new = row is None or getattr(row, kind.id_field) is None
     parent = kind.missing_parent(data, row, relatives)
+    has_owner = getattr(data, "customer_id", None) in relatives.customers
     if parent[1]:
-        return Comparison(data=data, row=row, parent=parent, is_new=is_new)
+        return Comparison(data=data, row=row, parent=parent, is_new=is_new, has_owner=has_owner)
     row = row or kind.model(provider=provider, mode=mode)
     values = storable_values(kind, data, row, relatives, is_masked=False)
     old, new = str(getattr(row, "status", "")), str(values.get("status", ""))
@@ -69,6 +72,7 @@ def _compare(
         row=row,
         parent=parent,
         is_new=is_new,
+        has_owner=has_owner,
         differences=tuple(_differences(kind, row, values)),
         has_unknown_status=getattr(data, "status", "") is None,
         leaves_final_state=old in kind.terminal and new != old,
