@@ -29,6 +29,7 @@ _SIDEBAR = {
     "Behind the scenes": [
         "operation",
         "outboxmessage",
+        "syncrun",
         "idempotencykey",
         "ruleset",
         "routingdecision",
@@ -50,6 +51,7 @@ _ICONS = {
     "statechange": "history",
     "operation": "swap_horiz",
     "outboxmessage": "outbox",
+    "syncrun": "sync",
     "idempotencykey": "key",
     "ruleset": "rule",
     "routingdecision": "alt_route",

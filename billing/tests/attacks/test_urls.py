@@ -68,6 +68,8 @@ ADMIN_MODELS = [
     "billing/statechange",
     "billing/subscription",
     "billing/subscriptionplan",
+    "billing/syncpage",
+    "billing/syncrun",
     "billing/webhookevent",
 ]
 ADMIN_PAGES = [
