@@ -250,12 +250,16 @@ class StripeLife:
         return [self.event("customer.subscription.updated", self._subscription, previous)]
 
     def cancel(self) -> list[LifeEvent]:
-        """The subscription ends now."""
+        """The subscription ends now. Stripe: one that never started is incomplete_expired, and
+        no `deleted` is sent of it."""
         self._pass(86400)
-        self._subscription.update(status="canceled", ended_at=self._stamp())
+        has_started = self._subscription["status"] != "incomplete"
+        status = "canceled" if has_started else "incomplete_expired"
+        self._subscription.update(status=status, ended_at=self._stamp())
         self._subscription["canceled_at"] = self._subscription["canceled_at"] or self._stamp()
         self._subscription["cancellation_details"]["reason"] = "cancellation_requested"
-        return [self.event("customer.subscription.deleted", self._subscription)]
+        end = "deleted" if has_started else "updated"
+        return [self.event(f"customer.subscription.{end}", self._subscription)]
 
     def detach(self) -> list[LifeEvent]:
         """The card is taken off the customer."""

@@ -95,6 +95,7 @@ class Account:
         self.calls: list[JSON] = []
         self.now = now
         self.is_faithful = True
+        self.told: list[JSON] = []
         self.watchers: list[Callable[[], None]] = []
         self._step = step
         self._number = next(_ACCOUNTS)

@@ -1,4 +1,4 @@
-"""Events: what happened to the account's lives, newest first."""
+"""Events: what a journal tells, without one what happened to the lives; newest first."""
 
 import json
 
@@ -14,5 +14,7 @@ def act(account: Account, path: list[str], params: JSON) -> JSON | None:
 
 
 def _events(account: Account) -> list[JSON]:
+    if account.told:
+        return account.told[::-1]
     told = [json.loads(each.body) for life in account.lives.values() for each in life.events]
     return sorted(told, key=lambda each: int(each["created"]), reverse=True)

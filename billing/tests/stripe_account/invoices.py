@@ -1,6 +1,8 @@
 """Invoices and how they are paid."""
 
-from billing.tests.stripe_account.account import JSON, NOW, Account, Refusal, page
+from billing.tests.stripe_account.account import JSON, Account, Refusal, page
+from billing.tests.stripe_account.charging import charge
+from billing.tests.stripe_account.lives import AccountLife
 
 
 def act(account: Account, path: list[str], params: JSON) -> JSON | None:
@@ -35,7 +37,7 @@ def _close(account: Account, invoice_id: str, status: str, allowed: tuple[str, .
         raise Refusal(400)
     invoice |= {"status": status, "next_payment_attempt": None}
     times = {"void": "voided_at", "uncollectible": "marked_uncollectible_at"}
-    invoice["status_transitions"][times[status]] = int(NOW.timestamp())
+    invoice["status_transitions"][times[status]] = int(account.now.timestamp())
     return invoice
 
 
@@ -44,15 +46,7 @@ def _pay(account: Account, invoice_id: str, params: JSON) -> JSON:
     if invoice["status"] != "open":
         raise Refusal(400)
     life = account.lives[invoice["parent"]["subscription_details"]["subscription"]]
+    assert isinstance(life, AccountLife)
     subscription = account.one(life.subscription_id)
-    method = params.get("payment_method") or subscription["default_payment_method"]
-    if account.cards.get(method) == "pm_card_chargeCustomerFail":
-        life.fail()
-        declined = {"type": "card_error", "code": "card_declined"}
-        raise Refusal(402, **declined, decline_code="insufficient_funds")
-    if account.cards.get(method) == "pm_card_authenticationRequired":
-        account.one(life.payment_id)["status"] = "requires_action"
-        raise Refusal(402, code="invoice_payment_intent_requires_action")
-    life.payment_method_id = method
-    life.pay()
+    charge(account, life, params.get("payment_method") or subscription["default_payment_method"])
     return invoice

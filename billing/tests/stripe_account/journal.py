@@ -85,7 +85,7 @@ class Journal:
     """The account's events in order, each told once; `take` hands out those not taken yet."""
 
     def __init__(self, account: Account) -> None:
-        self.events: list[JSON] = []
+        self.events = account.told
         self._account = account
         self._seen = copy.deepcopy(account.objects)
         self._taken: set[str] = set()

@@ -5,6 +5,8 @@ import copy
 from billing.tests.stripe_account.account import JSON, Account, Refusal, page
 from billing.tests.stripe_account.lives import AccountLife
 
+_ENDED = ("canceled", "incomplete_expired")
+
 
 def act(account: Account, path: list[str], params: JSON) -> JSON | None:
     """The object that the call of this path is answered with; None: not one of these paths."""
@@ -56,11 +58,11 @@ def _start_trial(account: Account, found: JSON, until: int) -> None:
 
 def _change(account: Account, remote_id: str, params: JSON) -> JSON:
     found = account.one(remote_id)
-    if found["status"] == "canceled":
+    if found["status"] in _ENDED:
         raise Refusal(400)
     item = params.pop("items", {}).get("0")
     if item:
-        _change_item(account, found["items"]["data"], item)
+        _change_item(account, found, item)
     plans_end = params.get("cancel_at_period_end", found["cancel_at_period_end"])
     end = found["items"]["data"][0]["current_period_end"]
     found |= {"cancel_at": end if plans_end else None}
@@ -69,18 +71,22 @@ def _change(account: Account, remote_id: str, params: JSON) -> JSON:
     return account.update(remote_id, params)
 
 
-def _change_item(account: Account, items: list[JSON], wanted: JSON) -> None:
+def _change_item(account: Account, subscription: JSON, wanted: JSON) -> None:
     """Stripe: an item that is not named by its id is a new one."""
+    items = subscription["items"]["data"]
     if "id" not in wanted:
         items.append(copy.deepcopy(items[0]) | {"id": "si_second"})
     item = items[0] if wanted.get("id") == items[0]["id"] else items[-1]
     if "price" in wanted:
         item["price"] = copy.deepcopy(account.one(wanted["price"]))
     item["quantity"] = int(wanted.get("quantity", item["quantity"]))
+    life = account.lives[subscription["id"]]
+    assert isinstance(life, AccountLife)
+    life.change(item["price"], item["quantity"])
 
 
 def _cancel(account: Account, remote_id: str) -> JSON:
-    if account.one(remote_id)["status"] == "canceled":
+    if account.one(remote_id)["status"] in _ENDED:
         raise Refusal(404, code="resource_missing")
     account.lives[remote_id].cancel()
     return account.one(remote_id)

@@ -130,7 +130,7 @@ class TestCreate:
             with pytest.raises(PaymentDeclined) as declined:
                 stripe.create_subscription(wanted, idempotency_key="op-declined")
             assert declined.value.decline_code == "insufficient_funds"
-        assert only_subscription(account)["status"] == "canceled"
+        assert only_subscription(account)["status"] == "incomplete_expired"
         keys = ["op-declined", "op-declined-pay", "op-declined-end"]
         assert account.keys() == keys * 2
 
@@ -144,7 +144,7 @@ class TestCreate:
             stripe.create_subscription(wanted, idempotency_key="op-stuck")
         with pytest.raises(PaymentDeclined):
             stripe.create_subscription(wanted, idempotency_key="op-stuck")
-        assert only_subscription(account)["status"] == "canceled"
+        assert only_subscription(account)["status"] == "incomplete_expired"
 
     @pytest.mark.parametrize("status", [401, 429])
     def test_what_is_made_and_not_paid_is_unknown(
