@@ -34,14 +34,27 @@ def names_in(hint: object) -> set[str]:
 
 
 class TestTable:
+    """Against the SDK's own lists: what an endpoint may be sent, and what an event may be."""
+
     def test_every_type_of_the_sdk_is_named(self) -> None:
         hint = WebhookEndpointCreateParams.__annotations__["enabled_events"]
         published_names = names_in(hint) - {"*"}
         assert len(published_names) == 275
+        assert names_in(stripe.Event.__annotations__["type"]) == published_names
         assert set(events.KINDS) | set(events.IGNORED) == published_names
 
-    def test_no_type_is_both_used_and_ignored(self) -> None:
-        assert not set(events.KINDS) & set(events.IGNORED)
+    def test_no_type_stands_twice(self) -> None:
+        lists = [*events._USED.values(), *events._UNUSED.values()]
+        names = [name for each in lists for name in each.split()]
+        assert len(names) == len(set(names)) == 275
+        assert all(events._UNUSED)
+
+    @pytest.mark.parametrize("event_type", [*events.KINDS, *events.IGNORED])
+    def test_each_type_has_a_kind_or_a_reason(self, event_type: str) -> None:
+        source = {"id": "x_1", "customer": "cus_1", "invoice": "in_1", "payment_intent": "pi_1"}
+        event = events.parse(body(event_type, source))
+        assert bool(event.kind) != bool(event.ignored_because)
+        assert event.ignored_because != events.UNKNOWN_TYPE
 
     def test_the_pinned_version_is_the_sdks(self) -> None:
         assert stripe.api_version == events.API_VERSION
