@@ -1,0 +1,47 @@
+"""docs/providers/stripe.md says what the code does."""
+
+import re
+
+from billing.providers.stripe import events
+from project.tests import stripe_page as page
+
+
+def test_the_generated_parts_are_up_to_date() -> None:
+    text = page.PAGE.read_text()
+    assert text == page.filled(text), f"Refresh docs/providers/stripe.md: {page.REFRESH}"
+
+
+def test_every_part_is_marked_once() -> None:
+    marked = re.findall(r"<!-- (\w+): ", page.PAGE.read_text())
+    assert sorted(marked) == sorted(page.PARTS)
+
+
+def test_the_list_of_events_is_the_one_that_is_taken() -> None:
+    assert set(re.findall(r"`([a-z_.]+)`", page.taken())) == set(events.KINDS)
+
+
+def test_every_ignored_type_is_in_a_family_that_is_shown() -> None:
+    shown = re.findall(r"`([a-z0-9_.*]+)`", page.ignored())
+    families = tuple(each.removesuffix("*") for each in shown if each.endswith("*"))
+    types = {each for each in events.IGNORED if each.startswith(families)} | set(shown)
+    assert set(events.IGNORED) <= types
+    assert not [each for each in events.KINDS if each.startswith(families)]
+
+
+def test_permissions_are_found_in_the_code() -> None:
+    text = page.permissions()
+    read, write = (
+        next(each for each in text.splitlines() if how in each) for how in ("read", "write")
+    )
+    assert "`customers`" in write
+    assert "`balance`" in read
+    assert "`customers`" not in read
+
+
+def test_the_version_is_the_pinned_one() -> None:
+    versions = set(re.findall(r"\b20\d\d-\d\d-\d\d\.[a-z]+", page.PAGE.read_text()))
+    assert versions == {events.API_VERSION}
+
+
+def test_it_stays_short() -> None:
+    assert len(page.PAGE.read_text().splitlines()) < 200
