@@ -20,6 +20,8 @@ _ALLOWED = {
     "cancel_at_period_end": _RENEWING | {SubscriptionStatus.PAST_DUE, SubscriptionStatus.PAUSED},
     "resume": _RENEWING | {SubscriptionStatus.PAST_DUE, SubscriptionStatus.PAUSED},
     "change": _RENEWING,
+    "pause": frozenset({SubscriptionStatus.ACTIVE}),
+    "unpause": frozenset({SubscriptionStatus.PAUSED}),
     "retry_payment": frozenset(
         {SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID, SubscriptionStatus.INCOMPLETE}
     ),

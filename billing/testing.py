@@ -185,6 +185,10 @@ class ProviderContract:
         """For WritesOffInvoices: a token whose charges wait for its owner's confirmation."""
         return cast(str, _give("challenged_token"))
 
+    def coupon(self) -> str:
+        """For AppliesCoupons: a code that takes something off every invoice."""
+        return cast(str, _give("coupon"))
+
     @pytest.fixture
     def missing(self) -> Ref:
         """For reads: an object that does not exist. Fakes of the wire answer it with a 404."""
@@ -628,6 +632,75 @@ class ProviderContract:
             ref, idempotency_key=key()
         )
         assert not resumed.cancel_at_period_end
+
+    def test_a_subscription_is_paused_and_goes_on(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        if base.PausesSubscriptions not in provider.capabilities:
+            assert_lacks(provider, base.PausesSubscriptions)
+            return
+        pauser = _as(provider, base.PausesSubscriptions)
+        ref: Ref = request.getfixturevalue("subscription")
+        paused = pauser.pause_subscription(ref, idempotency_key=key())
+        check_data(paused)
+        assert (paused.status, paused.ended_at) == (SubscriptionStatus.PAUSED, None)
+        with pytest.raises(InvalidRequest):
+            pauser.pause_subscription(ref, idempotency_key=key())
+        again = pauser.unpause_subscription(ref, idempotency_key=key())
+        assert again.status is SubscriptionStatus.ACTIVE
+        assert again.latest_invoice_id != paused.latest_invoice_id
+        with pytest.raises(InvalidRequest):
+            pauser.unpause_subscription(ref, idempotency_key=key())
+
+    def test_a_preview_tells_the_price_and_changes_nothing(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        if base.PreviewsChanges not in provider.capabilities:
+            assert_lacks(provider, base.PreviewsChanges)
+            return
+        ref: Ref = request.getfixturevalue("subscription")
+        reader = _as(provider, base.ReadsSubscriptions)
+        before = reader.get_subscription(ref)
+        preview = _as(provider, base.PreviewsChanges).preview_change(
+            ref, SubscriptionUpdate(quantity=3)
+        )
+        check_data(preview)
+        assert preview.total_minor >= 3 * plan_request().amount_minor
+        assert preview.currency == plan_request().currency
+        assert preview.subtotal_minor == sum(line.amount_minor for line in preview.lines)
+        assert preview.billed_at == before.current_period_end
+        assert preview.due_now_minor == 0
+        after = reader.get_subscription(ref)
+        assert (after.quantity, after.latest_invoice_id) == (1, before.latest_invoice_id)
+
+    def test_a_coupon_is_applied_and_removed(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        if base.AppliesCoupons not in provider.capabilities:
+            assert_lacks(provider, base.AppliesCoupons)
+            return
+        coupons = _as(provider, base.AppliesCoupons)
+        ref: Ref = request.getfixturevalue("subscription")
+        code: str = request.getfixturevalue("coupon")
+        discounted = coupons.apply_coupon(ref, code, idempotency_key=key())
+        check_data(discounted)
+        assert discounted.has_discount
+        assert not coupons.remove_coupon(ref, idempotency_key=key()).has_discount
+        wanted = replace(_subscription_request(request), coupon_code=code)
+        writer = _as(provider, base.ManagesSubscriptions)
+        assert writer.create_subscription(wanted, idempotency_key=key()).has_discount
+
+    @pytest.mark.parametrize("code", ["NONE-SUCH", "", "../coupons", "50 % off", "x" * 300])
+    def test_an_unknown_coupon_is_refused(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest, code: str
+    ) -> None:
+        if base.AppliesCoupons not in provider.capabilities:
+            assert_lacks(provider, base.AppliesCoupons)
+            return
+        ref: Ref = request.getfixturevalue("subscription")
+        with pytest.raises(InvalidRequest) as refused:
+            _as(provider, base.AppliesCoupons).apply_coupon(ref, code, idempotency_key=key())
+        assert refused.value.param == "coupon"
 
     def test_a_paid_invoice_is_answered_as_it_is(
         self, provider: PaymentProvider, request: pytest.FixtureRequest

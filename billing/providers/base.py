@@ -33,6 +33,7 @@ from billing.providers.types import (
     PaymentMethodRequest,
     PlanData,
     PlanRequest,
+    PreviewData,
     ProviderEvent,
     Ref,
     RefundData,
@@ -193,7 +194,7 @@ class ManagesPaymentMethods(ReadsPaymentMethods):
 
 
 class SetsUpPaymentMethods(PaymentProvider):
-    """The customer adds a payment method in the browser: 3-D Secure, mandates, micro-deposits."""
+    """Lets customers add payment methods in the browser: 3-D Secure, mandates, micro-deposits."""
 
     @network
     @abstractmethod
@@ -253,6 +254,50 @@ class ResumesSubscriptions(PaymentProvider):
     @abstractmethod
     def resume_subscription(self, subscription: Ref, *, idempotency_key: str) -> SubscriptionData:
         """Undo a cancellation that is planned for the period's end."""
+
+
+class PausesSubscriptions(PaymentProvider):
+    """Pauses subscriptions: no invoices for a while, and credit for what was paid already."""
+
+    @network
+    @abstractmethod
+    def pause_subscription(self, subscription: Ref, *, idempotency_key: str) -> SubscriptionData:
+        """Pause an active one now, until it is unpaused."""
+
+    @network
+    @abstractmethod
+    def unpause_subscription(self, subscription: Ref, *, idempotency_key: str) -> SubscriptionData:
+        """Begin a new period and charge it; it stays paused until that is paid."""
+
+
+class PreviewsChanges(PaymentProvider):
+    """Tells what a change of a subscription would cost."""
+
+    @network
+    @abstractmethod
+    def preview_change(self, subscription: Ref, changes: SubscriptionUpdate) -> PreviewData:
+        """What the next invoice would be after `update_subscription` with `changes`; nothing is
+        changed. Raises InvalidRequest as that would."""
+
+
+class AppliesCoupons(PaymentProvider):
+    """Takes coupons and promotion codes.
+
+    A code that is unknown or used up is an InvalidRequest with the param "coupon", in
+    `create_subscription` too.
+    """
+
+    @network
+    @abstractmethod
+    def apply_coupon(
+        self, subscription: Ref, code: str, *, idempotency_key: str
+    ) -> SubscriptionData:
+        """Discount the invoices to come, in place of an earlier coupon."""
+
+    @network
+    @abstractmethod
+    def remove_coupon(self, subscription: Ref, *, idempotency_key: str) -> SubscriptionData:
+        """Charge the full price again; without a coupon nothing changes."""
 
 
 class ReadsInvoices(PaymentProvider):

@@ -162,7 +162,8 @@ class SetupSessionData:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionRequest:
-    """`reference` is the UUID of our Subscription row. `trial_end_at` None: no trial."""
+    """`reference` is the UUID of our Subscription row. `trial_end_at` None: no trial. `coupon_code`
+    is what the customer typed; only for a provider that AppliesCoupons."""
 
     reference: str
     customer_id: str
@@ -170,6 +171,7 @@ class SubscriptionRequest:
     quantity: int = 1
     payment_method_id: str | None = None
     trial_end_at: datetime | None = None
+    coupon_code: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -203,6 +205,7 @@ class SubscriptionData:
     end_reason: EndReason | None = None
     incomplete_reason: IncompleteReason | None = None
     collection_paused: bool = False
+    has_discount: bool = False
     resumes_at: datetime | None = None
     payment_method_id: str | None = None
     latest_invoice_id: str | None = None
@@ -219,6 +222,27 @@ class LineData:
     amount_minor: int
     quantity: int = 1
     unit_rate: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreviewData:
+    """The next invoice of a subscription as it would be, made at `billed_at` for the period named.
+
+    `due_now_minor`: what the change itself would charge; 0 where it waits for `billed_at`.
+    """
+
+    currency: str
+    subtotal_minor: int
+    total_minor: int
+    due_now_minor: int
+    as_of: datetime
+    discount_minor: int = 0
+    tax_minor: int = 0
+    billed_at: datetime | None = None
+    period_start: datetime | None = None
+    period_end: datetime | None = None
+    lines: tuple[LineData, ...] = ()
+    raw: JSON = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

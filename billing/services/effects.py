@@ -91,6 +91,14 @@ def _subscription_is_resumed(operation: Operation) -> bool:
     return not data.cancel_at_period_end and data.status not in _ENDED
 
 
+def _subscription_is_paused(operation: Operation) -> bool:
+    return _read_subscription(operation).status == SubscriptionStatus.PAUSED
+
+
+def _subscription_is_unpaused(operation: Operation) -> bool:
+    return _read_subscription(operation).status not in (SubscriptionStatus.PAUSED, *_ENDED)
+
+
 def _subscription_is_changed(operation: Operation) -> bool:
     """Whether it has all that was asked for; what is None was not asked for."""
     data = _read_subscription(operation)
@@ -183,6 +191,8 @@ _OBSERVERS: Mapping[str, Callable[[Operation], bool]] = {
     "subscription.cancel": _subscription_is_canceled,
     "subscription.cancel_at_period_end": _subscription_ends_with_its_period,
     "subscription.resume": _subscription_is_resumed,
+    "subscription.pause": _subscription_is_paused,
+    "subscription.unpause": _subscription_is_unpaused,
     "payment_method.add": _method_is_added,
     "payment_method.remove": _method_is_removed,
     "payment_method.set_default": _method_is_default,

@@ -46,6 +46,7 @@ from billing.models import (
 )
 from billing.providers.base import (
     ManagesSubscriptions,
+    PausesSubscriptions,
     PaymentProvider,
     ReadsSubscriptions,
     ResumesSubscriptions,
@@ -183,6 +184,32 @@ def resume(subscription: Subscription, *, request_key: str = "") -> Subscription
     provider = providers.get(subscription.provider, ResumesSubscriptions)
     return _command(
         subscription, "resume", request_key, partial(provider.resume_subscription, subscription.ref)
+    )
+
+
+def pause(subscription: Subscription, *, request_key: str = "") -> Subscription:
+    """Stop invoices of an active subscription now, until `unpause`.
+
+    Raises InvalidTransition unless it is active, UnsupportedOperation where it cannot be paused.
+    """
+    provider = providers.get(subscription.provider, PausesSubscriptions)
+    return _command(
+        subscription, "pause", request_key, partial(provider.pause_subscription, subscription.ref)
+    )
+
+
+def unpause(subscription: Subscription, *, request_key: str = "") -> Subscription:
+    """Begin a new period of a paused subscription and charge it.
+
+    Returns it still `paused`, with its `next_action`, where the payment is declined or takes its
+    time. Raises InvalidTransition unless it is paused, UnsupportedOperation where it cannot be.
+    """
+    provider = providers.get(subscription.provider, PausesSubscriptions)
+    return _command(
+        subscription,
+        "unpause",
+        request_key,
+        partial(provider.unpause_subscription, subscription.ref),
     )
 
 

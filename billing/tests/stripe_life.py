@@ -249,6 +249,37 @@ class StripeLife:
         previous = {"cancel_at_period_end": False, "cancel_at": None, "canceled_at": None}
         return [self.event("customer.subscription.updated", self._subscription, previous)]
 
+    def pause(self) -> list[LifeEvent]:
+        """The subscription is paused: its period ends now and no other begins."""
+        self._pass(86400)
+        previous = {"status": self._subscription["status"]}
+        self._subscription["status"] = "paused"
+        self._item["current_period_end"] = self._stamp()
+        return [
+            self.event("customer.subscription.paused", self._subscription),
+            self.event("customer.subscription.updated", self._subscription, previous),
+        ]
+
+    def start_resumption(self) -> list[LifeEvent]:
+        """A new period begins and is billed; the subscription is paused until that is paid."""
+        self._pass(86400)
+        previous = {"latest_invoice": self._subscription["latest_invoice"]}
+        invoice, intent = self._bill("subscription_update", self.now, self.now + _MONTH)
+        self._set_period(self.now, self.now + _MONTH)
+        self._subscription["latest_invoice"] = invoice["id"]
+        invoice["status"] = "open"
+        return [
+            self.event("customer.subscription.updated", self._subscription, previous),
+            self.event("invoice.created", invoice),
+            self.event("invoice.finalized", invoice),
+            self.event("payment_intent.created", intent),
+        ]
+
+    def resume(self) -> list[LifeEvent]:
+        """The paused subscription goes on."""
+        events = [*self.start_resumption(), *self.pay()]
+        return [*events, self.event("customer.subscription.resumed", self._subscription)]
+
     def cancel(self) -> list[LifeEvent]:
         """The subscription ends now. Stripe: one that never started is incomplete_expired, and
         no `deleted` is sent of it."""

@@ -14,7 +14,8 @@ from billing.lifecycle import (
     is_terminal,
 )
 
-COMMANDS = ["cancel", "cancel_at_period_end", "resume", "change", "retry_payment"]
+COMMANDS = ["cancel", "cancel_at_period_end", "resume", "change", "pause", "unpause"]
+COMMANDS += ["retry_payment"]
 
 
 def test_which_states_are_final() -> None:
@@ -44,6 +45,8 @@ def test_whatever_lives_can_be_canceled(status: str) -> None:
         ("cancel_at_period_end", {"active", "trialing", "past_due", "paused"}),
         ("resume", {"active", "trialing", "past_due", "paused"}),
         ("change", {"active", "trialing"}),
+        ("pause", {"active"}),
+        ("unpause", {"paused"}),
         ("retry_payment", {"past_due", "unpaid", "incomplete"}),
     ],
 )

@@ -1,12 +1,14 @@
 """Invoices and the payments that settle them. What follows for a subscription is not here."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from billing.enums import InvoiceStatus, NextActionType, PaymentState, PaymentStatus
-from billing.providers.sandbox import tokens
+from billing.providers.sandbox import discounts, tokens
 from billing.providers.sandbox.store import Record, Session
 from billing.providers.sandbox.tokens import Charge
 
+CREDIT = "Unused time"
 NO_METHOD = "payment_method_missing"
 VOUCHER_SECONDS = 23 * 3600
 _WAITING = frozenset({PaymentStatus.REQUIRES_ACTION, PaymentStatus.PENDING})
@@ -38,9 +40,6 @@ def open_invoice(
 ) -> Record:
     """Make the open invoice of one period of a subscription."""
     invoice_id = session.new_id("inv")
-    quantity = subscription.body["quantity"]
-    total = plan.body["amount"] * quantity
-    line = {"description": plan.body["name"], "amount": total, "quantity": quantity}
     body = {
         "object": "invoice",
         "id": invoice_id,
@@ -51,12 +50,8 @@ def open_invoice(
         "status": InvoiceStatus.OPEN,
         "payment_state": PaymentState.NONE,
         "currency": plan.body["currency"],
-        "subtotal": total,
-        "discount": 0,
-        "tax": 0,
-        "total": total,
+        **amounts(subscription, plan),
         "amount_paid": 0,
-        "amount_due": total,
         "period_start": start,
         "period_end": end,
         "due_at": session.now,
@@ -64,12 +59,41 @@ def open_invoice(
         "next_attempt_at": None,
         "payment": None,
         "payment_method": None,
-        "lines": [line],
         "hosted_url": "",
         "pdf_url": "",
         "reference": None,
     }
+    discounts.use(subscription)
+    subscription.hidden["credit"] = _credit(subscription) - _credited(body)
     return session.save(Record("invoice", invoice_id, body), "invoice.created")
+
+
+def amounts(subscription: Record, plan: Record) -> dict[str, Any]:
+    """What the next invoice comes to: price, coupon, and as much of a pause's credit as fits."""
+    quantity = subscription.body["quantity"]
+    price = plan.body["amount"] * quantity
+    lines = [{"description": plan.body["name"], "amount": price, "quantity": quantity}]
+    discount = discounts.of(subscription, price)
+    credit = min(_credit(subscription), price - discount)
+    if credit:
+        lines.append({"description": CREDIT, "amount": -credit, "quantity": 1})
+    total = price - credit - discount
+    return {
+        "lines": lines,
+        "subtotal": price - credit,
+        "discount": discount,
+        "tax": 0,
+        "total": total,
+        "amount_due": total,
+    }
+
+
+def _credit(subscription: Record) -> int:
+    return int(subscription.hidden.get("credit", 0))
+
+
+def _credited(invoice: dict[str, Any]) -> int:
+    return sum(-int(line["amount"]) for line in invoice["lines"] if line["amount"] < 0)
 
 
 def attempt(session: Session, invoice: Record, method: Record | None) -> PaymentStatus:

@@ -33,6 +33,7 @@ from billing.providers.types import (
     PaymentData,
     PaymentMethodData,
     PlanData,
+    PreviewData,
     RefundData,
     SetupSessionData,
     SubscriptionData,
@@ -109,10 +110,28 @@ def subscription(raw: JSON, as_of: datetime) -> SubscriptionData:
         ended_at=_time(raw, "ended_at"),
         end_reason=_known(EndReason, raw, "end_reason"),
         incomplete_reason=_known(IncompleteReason, raw, "incomplete_reason"),
+        has_discount=bool(raw.get("coupon")),
         payment_method_id=_optional(raw, "payment_method"),
         latest_invoice_id=_optional(raw, "latest_invoice"),
         next_action=_next_action(raw),
         reference=_optional(raw, "reference"),
+        raw=raw,
+    )
+
+
+def preview(raw: JSON, as_of: datetime) -> PreviewData:
+    return PreviewData(
+        currency=_text(raw, "currency"),
+        subtotal_minor=_number(raw, "subtotal"),
+        total_minor=_number(raw, "total"),
+        due_now_minor=_number(raw, "due_now"),
+        as_of=as_of,
+        discount_minor=_number(raw, "discount"),
+        tax_minor=_number(raw, "tax"),
+        billed_at=_time(raw, "billed_at"),
+        period_start=_time(raw, "period_start"),
+        period_end=_time(raw, "period_end"),
+        lines=_lines(raw),
         raw=raw,
     )
 

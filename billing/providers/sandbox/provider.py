@@ -35,9 +35,12 @@ from billing.providers.sandbox import (
     signatures,
     subscriptions,
 )
+from billing.providers.sandbox.coupons import Coupons
 from billing.providers.sandbox.faults import current as current_faults
 from billing.providers.sandbox.faults import set_faults as store_faults
 from billing.providers.sandbox.listing import Listing
+from billing.providers.sandbox.pausing import Pausing
+from billing.providers.sandbox.previews import Previews
 from billing.providers.sandbox.refunds import Refunds
 from billing.providers.sandbox.setup import Setup
 from billing.providers.sandbox.store import Record, Session
@@ -66,6 +69,9 @@ class SandboxProvider(
     Listing,
     Refunds,
     Setup,
+    Pausing,
+    Previews,
+    Coupons,
     ReceivesWebhooks,
     ManagesCustomers,
     ManagesPaymentMethods,

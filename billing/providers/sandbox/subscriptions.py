@@ -1,7 +1,8 @@
 """Subscriptions: what a call does to them. What time does to them is in `due`.
 
 `hidden` of a subscription: `anchor` (Unix time that periods are counted from), `period` (number of
-the paid period, -1 in a trial), `failures` and `failed_at` (renewals that did not go through).
+the paid period, -1 in a trial), `failures` and `failed_at` (renewals that did not go through),
+`credit` (minor units that the next invoice is less by).
 `due_at` is the next moment at which something happens to it.
 """
 
@@ -15,7 +16,7 @@ from billing.enums import (
 )
 from billing.errors import InvalidRequest, PaymentDeclined, ProviderObjectMissing
 from billing.lifecycle import is_terminal
-from billing.providers.sandbox import charging, clock, periods
+from billing.providers.sandbox import charging, clock, discounts, periods
 from billing.providers.sandbox.store import Record, Session
 from billing.providers.sandbox.tokens import Charge
 from billing.providers.types import SubscriptionRequest, SubscriptionUpdate
@@ -46,6 +47,8 @@ def create(session: Session, request: SubscriptionRequest) -> Record:
     plan = _sellable(session, request.price_id)
     method = _named_method(session, customer, request.payment_method_id)
     subscription = _new(session, request, method)
+    if request.coupon_code:
+        discounts.put_on(subscription, request.coupon_code)
     if request.trial_end_at is not None:
         return _start_trial(session, subscription, clock.stamp(request.trial_end_at))
     if plan.body["amount"] and method is None:
@@ -92,6 +95,7 @@ def _new(session: Session, request: SubscriptionRequest, method: Record | None) 
         "payment_method": method.id if method else None,
         "latest_invoice": None,
         "next_action": None,
+        "coupon": None,
         "reference": request.reference or None,
         "metadata": dict(request.metadata),
     }
@@ -202,7 +206,13 @@ def update(session: Session, subscription_id: str, changes: SubscriptionUpdate) 
 
     With another interval the running period ends as paid and the next one counts from there.
     """
-    subscription = _unended(session, subscription_id)
+    subscription = unended(session, subscription_id)
+    apply(session, subscription, changes)
+    return session.save(subscription, "subscription.updated")
+
+
+def apply(session: Session, subscription: Record, changes: SubscriptionUpdate) -> None:
+    """Make `changes` to the record, which is not saved here."""
     if changes.price_id is not None:
         _change_price(session, subscription, changes.price_id)
     if changes.quantity is not None:
@@ -214,10 +224,10 @@ def update(session: Session, subscription_id: str, changes: SubscriptionUpdate) 
         subscription.body["payment_method"] = method.id if method else None
     if changes.cancel_at_period_end is not None:
         _plan_end(session, subscription, is_planned=changes.cancel_at_period_end)
-    return session.save(subscription, "subscription.updated")
 
 
-def _unended(session: Session, subscription_id: str) -> Record:
+def unended(session: Session, subscription_id: str) -> Record:
+    """Return a subscription that still runs; raise InvalidRequest for one that is over."""
     subscription = session.require("subscription", subscription_id)
     if is_terminal(subscription.body["status"]):
         raise InvalidRequest("the subscription has ended", param="subscription")
@@ -252,7 +262,7 @@ def cancel(session: Session, subscription_id: str, *, at_period_end: bool) -> Re
 
 def resume(session: Session, subscription_id: str) -> Record:
     """Undo a planned end; without one nothing changes."""
-    subscription = _unended(session, subscription_id)
+    subscription = unended(session, subscription_id)
     _plan_end(session, subscription, is_planned=False)
     return session.save(subscription, "subscription.updated")
 

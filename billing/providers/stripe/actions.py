@@ -39,7 +39,7 @@ def subscription_action(subscription: JSON) -> NextAction | None:
     if intent:
         return payment_action(intent)
     secret = part(invoice, "confirmation_secret").get("client_secret")
-    if subscription.get("status") == "incomplete" and text(secret):
+    if subscription.get("status") in ("incomplete", "paused") and text(secret):
         return _use_sdk(secret, "payment")
     setup = part(subscription, "pending_setup_intent")
     if setup.get("status") in _SETUP_OPEN:

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing.enums import SubscriptionStatus
+from billing.errors import InvalidRequest
 from billing.providers.base import PaymentProvider
 from billing.providers.stripe.client import StripeClient
+from billing.providers.stripe.values import items, remote_id
+from billing.providers.types import Ref, SubscriptionUpdate
 
 API_BASE = "https://api.stripe.com"
 SUBSCRIPTION_EXPAND = ("latest_invoice.confirmation_secret", "pending_setup_intent")
@@ -25,3 +28,14 @@ class StripeBackend(PaymentProvider):
             read_timeout_seconds=float(options.get("read_timeout_seconds", 20)),
             max_retries=int(options.get("max_retries", 2)),
         )
+
+    def _item_to_change(self, subscription: Ref, changes: SubscriptionUpdate) -> str:
+        """The id of the subscription's item, "" where `changes` do not touch it. We sell one price
+        each, so it is the first."""
+        if changes.price_id is None and changes.quantity is None:
+            return ""
+        answer = self._client.get("subscriptions", subscription.id)
+        found = remote_id(next(iter(items(answer.body.get("items"))), None))
+        if not found:
+            raise InvalidRequest("the subscription has no item to change", param="items")
+        return found

@@ -95,6 +95,11 @@ class StripeClient:
         given = {**(params or {}), "expand": list(expand) or None}
         return self._write("post", _url(path), given, idempotency_key)
 
+    def ask(self, *path: str, params: Mapping[str, object]) -> Answer:
+        """Post at `/v1/<path>` what changes nothing there, so that its errors are those of a read;
+        what is None is not sent. The SDK makes a key of its own, which Stripe wants with a POST."""
+        return self._call("post", _url(path), params)
+
     def delete(self, *path: str, idempotency_key: str) -> Answer:
         """Delete `/v1/<path>`. Stripe looks at keys of POST only: deleted before is "missing"."""
         return self._write("delete", _url(path), {}, idempotency_key)
@@ -246,12 +251,19 @@ def translate(error: "stripe.StripeError", alias: str) -> ProviderError:
     if isinstance(error, stripe.CardError):
         return PaymentDeclined(message, decline_code=decline_code(body), **about)
     if isinstance(error, stripe.InvalidRequestError):
+        if _is_about_coupon(error.param or "", code):
+            return InvalidRequest(message, param="coupon", **about)
         if error.http_status == 404 or code == "resource_missing":
             return ProviderObjectMissing(message, **about)
         return InvalidRequest(message, param=error.param or "", **about)
     if isinstance(error, stripe.RateLimitError):
         return RateLimited(message, retry_after=_retry_after(error.headers), **about)
     return _PLAIN.get(type(error).__name__, _by_status(error))(message, **about)
+
+
+def _is_about_coupon(param: str, code: str) -> bool:
+    """Stripe names the place in what was sent: `discounts[0][promotion_code]`."""
+    return "discount" in param or "coupon" in f"{param} {code}" or "promotion_code" in param
 
 
 _PLAIN: dict[str, type[ProviderError]] = {

@@ -155,6 +155,7 @@ def subscription(source: JSON, *, as_of: datetime) -> SubscriptionData:
         end_reason=_end_reason(status, source),
         incomplete_reason=_incomplete_reason(status, source),
         collection_paused=bool(pause),
+        has_discount=bool(source.get("discounts") or source.get("discount")),
         resumes_at=moment(part(pause).get("resumes_at")),
         payment_method_id=remote_id(source.get("default_payment_method")) or None,
         latest_invoice_id=remote_id(source.get("latest_invoice")) or None,

@@ -9,12 +9,15 @@ from typing import Any
 
 from billing.enums import PaymentMethodType
 from billing.errors import ProviderError
+from billing.providers.stripe.coupons import Coupons
 from billing.providers.stripe.customers import Customers
 from billing.providers.stripe.finding import Finding
 from billing.providers.stripe.invoices import Invoices
 from billing.providers.stripe.listing import Listing
+from billing.providers.stripe.pausing import Pausing
 from billing.providers.stripe.payment_methods import PaymentMethods
 from billing.providers.stripe.plans import Plans
+from billing.providers.stripe.previews import Previews
 from billing.providers.stripe.refunds import Refunds
 from billing.providers.stripe.setup import Setup
 from billing.providers.stripe.subscriptions import Subscriptions
@@ -36,6 +39,9 @@ class StripeProvider(
     PaymentMethods,
     Setup,
     Subscriptions,
+    Pausing,
+    Previews,
+    Coupons,
     Invoices,
     Refunds,
     Plans,

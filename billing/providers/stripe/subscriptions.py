@@ -3,10 +3,9 @@
 from billing.enums import SubscriptionStatus
 from billing.errors import InvalidRequest, PaymentDeclined, ProviderObjectMissing
 from billing.providers.base import ManagesSubscriptions, ResumesSubscriptions
-from billing.providers.stripe import mapping, parameters
+from billing.providers.stripe import coupons, mapping, parameters
 from billing.providers.stripe.backend import ENDED, SUBSCRIPTION_EXPAND, StripeBackend
 from billing.providers.stripe.client import Answer, begun
-from billing.providers.stripe.values import items, remote_id
 from billing.providers.types import (
     JSON,
     Ref,
@@ -30,7 +29,7 @@ class Subscriptions(StripeBackend, ManagesSubscriptions, ResumesSubscriptions):
             "subscriptions",
             idempotency_key=idempotency_key,
             expand=SUBSCRIPTION_EXPAND,
-            params=parameters.subscription(request),
+            params={**parameters.subscription(request), **self._discounts(request)},
         )
         made = mapping.subscription(answer.body, as_of=answer.as_of)
         if made.status is not SubscriptionStatus.INCOMPLETE or not request.payment_method_id:
@@ -45,8 +44,7 @@ class Subscriptions(StripeBackend, ManagesSubscriptions, ResumesSubscriptions):
     def update_subscription(
         self, subscription: Ref, changes: SubscriptionUpdate, *, idempotency_key: str
     ) -> SubscriptionData:
-        has_item = changes.price_id is not None or changes.quantity is not None
-        item_id = self._item_id(subscription) if has_item else ""
+        item_id = self._item_to_change(subscription, changes)
         return self._change(subscription, parameters.changes(changes, item_id), idempotency_key)
 
     def cancel_subscription(
@@ -70,13 +68,10 @@ class Subscriptions(StripeBackend, ManagesSubscriptions, ResumesSubscriptions):
         )
         return mapping.subscription(answer.body, as_of=answer.as_of)
 
-    def _item_id(self, subscription: Ref) -> str:
-        """We sell one price each, so it is the first."""
-        answer = self._client.get("subscriptions", subscription.id)
-        found = remote_id(next(iter(items(answer.body.get("items"))), None))
-        if not found:
-            raise InvalidRequest("the subscription has no item to change", param="items")
-        return found
+    def _discounts(self, request: SubscriptionRequest) -> JSON:
+        if not request.coupon_code:
+            return {}
+        return coupons.discounts(self._client, request.coupon_code, request.customer_id)
 
     def _pay_first(
         self, subscription: SubscriptionData, payment_method_id: str, key: str

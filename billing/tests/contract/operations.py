@@ -30,6 +30,15 @@ CAPABILITIES: dict[str, tuple[str, ...]] = {
         "POST /v1/invoices/{invoice}/pay",
     ),
     "ResumesSubscriptions": ("POST /v1/subscriptions/{subscription_exposed_id}",),
+    "PausesSubscriptions": (
+        "POST /v1/subscriptions/{subscription}/pause",
+        "POST /v1/subscriptions/{subscription}/resume",
+    ),
+    "PreviewsChanges": ("POST /v1/invoices/create_preview",),
+    "AppliesCoupons": (
+        "GET /v1/promotion_codes",
+        "POST /v1/subscriptions/{subscription_exposed_id}",
+    ),
     "ReadsInvoices": ("GET /v1/invoices/{invoice}", "GET /v1/invoices"),
     "CollectsInvoices": (
         "POST /v1/invoices/{invoice}/finalize",

@@ -79,6 +79,9 @@ def test_a_life(
     assert row.quantity == made["items"]["data"][0]["quantity"] == 3
     row = subscriptions.change(row, interval="yearly")
     assert row.billing_interval == "yearly"
+    row = subscriptions.pause(row)
+    assert row.status == SubscriptionStatus.PAUSED
+    row = subscriptions.unpause(row)
     row = subscriptions.cancel(row)
     assert (row.status, row.cancel_at_period_end) == (SubscriptionStatus.ACTIVE, True)
     row = subscriptions.resume(row)

@@ -244,7 +244,10 @@ COMMANDS: dict[str, Callable[[Subscription], Any]] = {
     "cancel": lambda row: subscriptions.cancel(row, at_period_end=False),
     "cancel_at_period_end": lambda row: subscriptions.cancel(row),
     "resume": lambda row: subscriptions.resume(row),
+    "pause": lambda row: subscriptions.pause(row),
+    "unpause": lambda row: subscriptions.unpause(row),
 }
+BEFORE = {"resume": subscriptions.cancel, "unpause": subscriptions.pause}
 
 
 def state_of(row: Any) -> tuple[Any, ...]:
@@ -254,8 +257,7 @@ def state_of(row: Any) -> tuple[Any, ...]:
 class TestCommands:
     @pytest.fixture(params=list(COMMANDS))
     def command(self, request, running):
-        if request.param == "resume":
-            subscriptions.cancel(running)
+        BEFORE.get(request.param, subscriptions.reload)(running)
         return lambda: COMMANDS[request.param](subscriptions.reload(running))
 
     def test_an_effect_that_is_there_is_recorded(self, running, command):

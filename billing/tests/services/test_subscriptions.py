@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 
 import pytest
 
@@ -191,6 +192,47 @@ class TestCancel:
         before = Operation.objects.count()
         with pytest.raises(UnsupportedOperation):
             subscriptions.cancel(subscription)
+        assert Operation.objects.count() == before
+
+
+class TestPause:
+    def test_and_on_again(self, organization_de, published, deliver):
+        subscription = subscribe(organization_de, published["startup"])
+        paused = subscriptions.pause(subscription)
+        assert paused.status == SubscriptionStatus.PAUSED
+        deliver("stripe")
+        again = subscriptions.unpause(subscriptions.reload(paused))
+        assert again.status == SubscriptionStatus.ACTIVE
+        deliver("stripe")
+        assert subscriptions.reload(again).status == SubscriptionStatus.ACTIVE
+        assert Invoice.objects.filter(status="paid").count() == 2
+
+    def test_only_an_active_one(self, organization_de, published):
+        subscription = subscribe(organization_de, published["startup"])
+        with pytest.raises(InvalidTransition):
+            subscriptions.unpause(subscription)
+        paused = subscriptions.pause(subscription)
+        with pytest.raises(InvalidTransition):
+            subscriptions.pause(paused)
+        with pytest.raises(InvalidTransition):
+            subscriptions.change(paused, quantity=2)
+
+    def test_declined_it_stays_paused(self, organization_de, published, deliver):
+        subscription = subscribe(organization_de, published["startup"])
+        providers.get("stripe", Simulates).advance_clock(timedelta(days=10))
+        paused = subscriptions.pause(subscription)
+        payment_methods.add(organization_de, token="tok_declined", is_default=True)
+        still = subscriptions.unpause(paused)
+        assert still.status == SubscriptionStatus.PAUSED
+        deliver("stripe")
+        assert subscriptions.reload(still).status == SubscriptionStatus.PAUSED
+        assert Invoice.objects.get(status="open").payment_state == "failed"
+
+    def test_where_it_cannot_be(self, organization_mx, published):
+        subscription = subscribe(organization_mx, published["startup"])
+        before = Operation.objects.count()
+        with pytest.raises(UnsupportedOperation):
+            subscriptions.pause(subscription)
         assert Operation.objects.count() == before
 
 

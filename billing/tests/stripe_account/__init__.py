@@ -1,11 +1,16 @@
 """A Stripe account that answers as Stripe does; one module per subject, each with its `act`."""
 
+from typing import Any
+
 from billing.tests.stripe_account import (
+    coupons,
     customers,
     events,
     invoices,
+    pausing,
     payment_methods,
     plans,
+    previews,
     refunds,
     setup,
     subscriptions,
@@ -19,6 +24,9 @@ class StripeAccount(Account):
         plans.act,
         payment_methods.act,
         setup.act,
+        coupons.act,
+        pausing.act,
+        previews.act,
         subscriptions.act,
         invoices.act,
         events.act,
@@ -34,6 +42,15 @@ class StripeAccount(Account):
         """The customer passes the bank's check, or tells the micro-deposits."""
         with self.happening():
             setup.succeed(self, setup_id)
+
+    def add_coupon(self, remote_id: str, **values: Any) -> None:
+        """The merchant makes a coupon: 20 % off, unless `percent_off` says otherwise."""
+        coupons.add_coupon(self, id=remote_id, **values)
+
+    def add_promotion(self, code: str, **values: Any) -> str:
+        """The merchant makes a promotion code, with a coupon of its own; return its id."""
+        coupon = coupons.add_coupon(self)
+        return str(coupons.add_promotion(self, code, coupon, **values)["id"])
 
 
 __all__ = ["StripeAccount"]

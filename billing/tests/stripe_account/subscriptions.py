@@ -2,6 +2,7 @@
 
 import copy
 
+from billing.tests.stripe_account import coupons
 from billing.tests.stripe_account.account import JSON, Account, Refusal, page
 from billing.tests.stripe_account.lives import AccountLife
 
@@ -24,6 +25,7 @@ def act(account: Account, path: list[str], params: JSON) -> JSON | None:
 
 def _subscribe(account: Account, params: JSON) -> JSON:
     account.living(params["customer"])
+    redeemed = coupons.redeem(account, params.get("discounts"))
     item, trial_end = params["items"]["0"], params.get("trial_end")
     price, quantity = account.one(item["price"]), int(item["quantity"])
     life = AccountLife(
@@ -37,7 +39,7 @@ def _subscribe(account: Account, params: JSON) -> JSON:
     life.payment_method_id = params.get("default_payment_method")
     life.subscribe()
     found = life.objects["subscription", life.subscription_id]
-    found |= {"metadata": params["metadata"]}
+    found |= {"metadata": params["metadata"], "discounts": redeemed}
     found |= {"default_payment_method": params.get("default_payment_method")}
     found["items"]["data"][0] |= {"price": copy.deepcopy(price), "quantity": quantity}
     if trial_end:
@@ -60,6 +62,8 @@ def _change(account: Account, remote_id: str, params: JSON) -> JSON:
     found = account.one(remote_id)
     if found["status"] in _ENDED:
         raise Refusal(400)
+    if "discounts" in params:
+        params["discounts"] = coupons.redeem(account, params["discounts"])
     item = params.pop("items", {}).get("0")
     if item:
         _change_item(account, found, item)

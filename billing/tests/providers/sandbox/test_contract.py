@@ -37,6 +37,10 @@ class SandboxFixtures(ProviderContract):
         return "tok_declined"
 
     @pytest.fixture
+    def coupon(self) -> str:
+        return "save20"
+
+    @pytest.fixture
     def dispute(self, sandbox: SandboxProvider, payment: Ref) -> Ref:
         return Ref(id=sandbox.open_dispute(payment).id)
 

@@ -52,6 +52,11 @@ class TestStripeContract(ProviderContract):
         return "pm_card_chargeCustomerFail"
 
     @pytest.fixture
+    def coupon(self, account: StripeAccount) -> str:
+        account.add_promotion("SAVE20")
+        return "save20"
+
+    @pytest.fixture
     def dispute(self, account: StripeAccount, payment: Ref) -> Ref:
         return Ref(id=open_dispute(account, payment.id))
 

@@ -16,6 +16,8 @@ def long_life() -> tuple[StripeLife, list[LifeEvent]]:
         life.pay,
         life.renew,
         life.upgrade,
+        life.pause,
+        life.resume,
         life.start_renewal,
         life.fail,
         life.schedule_cancel,
