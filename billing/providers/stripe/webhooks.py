@@ -46,9 +46,10 @@ class Webhooks(StripeBackend, ReceivesWebhooks):
         if source is None or source.get("object") not in _OBJECTS[kind]:
             return None
         try:
-            return _told(_MAPPERS[kind](source, as_of=event.occurred_at), event, payload)
+            data = _told(_MAPPERS[kind](source, as_of=event.occurred_at), event, payload)
         except Incomplete:
             return None
+        return None if _leaves_open_how_it_went(data, event.type) else data
 
 
 _MAPPERS: dict[EventKind, Callable[..., ObjectData]] = {
@@ -83,6 +84,18 @@ def _told_invoice(data: InvoiceData, event_type: str) -> InvoiceData:
     if data.status is InvoiceStatus.OPEN and event_type in _COLLECTION:
         return replace(data, payment_state=_COLLECTION[event_type])
     return data
+
+
+def _leaves_open_how_it_went(data: ObjectData, event_type: str) -> bool:
+    """An open invoice that was tried: its payment, which payloads leave out, tells whether the bank
+    refused, takes days for a debit, or waits for the customer."""
+    is_told = event_type in _COLLECTION
+    return (
+        isinstance(data, InvoiceData)
+        and data.status is InvoiceStatus.OPEN
+        and data.payment_state is not PaymentState.NONE
+        and not is_told
+    )
 
 
 def _told_payment(data: PaymentData, event: ProviderEvent) -> PaymentData:

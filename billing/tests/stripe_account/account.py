@@ -253,7 +253,7 @@ class Account:
         if name == "latest_charge" and isinstance(found[name], str):
             found[name] = charge(found)
         if name == "payments":
-            links = self.all("invoice_payment")
+            links = copy.deepcopy(self.all("invoice_payment"))
             found[name] = page([each for each in links if each["invoice"] == found["id"]])
 
     def _act(self, path: list[str], params: JSON) -> JSON:

@@ -67,9 +67,11 @@ def _change(account: Account, remote_id: str, params: JSON) -> JSON:
     item = params.pop("items", {}).get("0")
     if item:
         _change_item(account, found, item)
-    plans_end = params.get("cancel_at_period_end", found["cancel_at_period_end"])
-    end = found["items"]["data"][0]["current_period_end"]
-    found |= {"cancel_at": end if plans_end else None}
+    if "cancel_at_period_end" in params:
+        plans_end = params["cancel_at_period_end"]
+        end = found["items"]["data"][0]["current_period_end"]
+        found |= {"cancel_at": end if plans_end else None}
+        found |= {"canceled_at": int(account.now.timestamp()) if plans_end else None}
     for name in ("proration_behavior", "payment_behavior"):
         params.pop(name, None)
     return account.update(remote_id, params)

@@ -163,6 +163,14 @@ class TestWebhooks:
                     body, {"Stripe-Signature": sign(body, used)}
                 )
 
+    def test_an_invoice_that_was_tried_is_read(self, life: StripeLife) -> None:
+        """Its payload is the same whether the bank refused or a debit takes days."""
+        *_, finalized, _ = life.start_renewal()
+        assert told(finalized).payment_state is PaymentState.NONE
+        _, failed, *_ = life.fail()
+        assert told(failed).payment_state is PaymentState.FAILED
+        assert told(life.event("invoice.updated", failed.object)) is None
+
     def test_a_deleted_customer_comes_whole(self, life: StripeLife) -> None:
         (event,) = life.delete_customer()
         data = told(event)

@@ -1,0 +1,178 @@
+"""What the journeys need in the database, and what they leave there; run beside the processes."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import Model
+from rest_framework.authtoken.models import Token
+
+from billing.models import (
+    BillingAccount,
+    Customer,
+    Invoice,
+    Membership,
+    Operation,
+    Organization,
+    Payment,
+    PaymentMethod,
+    Price,
+    Subscription,
+    SubscriptionPlan,
+    WebhookEvent,
+)
+from billing.services import plans
+
+JSON = dict[str, Any]
+PRICES = {"startup": 2999, "business": 4999}
+# What differs between two customers that live through the same, and what only counts writes.
+_OWN = """id created_at updated_at organization customer subscription invoice payment_method
+    decision provider_subscription_id provider_customer_id provider_payment_method_id
+    provider_invoice_id provider_payment_id payment_intent_id number metadata sync_seq
+    provider_version invoice_pdf_url hosted_invoice_url next_action total_minor subtotal_minor
+    amount_minor amount_paid_minor amount_due_minor line_items user fingerprint provider_data"""
+
+
+def publish() -> None:
+    """Two plans, sold at Stripe."""
+    for slug, amount in PRICES.items():
+        plan = SubscriptionPlan.objects.create(slug=slug, name=slug.capitalize())
+        price = Price.objects.create(
+            plan=plan, interval="monthly", currency="USD", amount_minor=amount
+        )
+        plans.publish(price, "stripe")
+
+
+def owners(names: Sequence[str]) -> list[str]:
+    """Make an organization per name; return their owners' tokens."""
+    return [_owner(name) for name in names]
+
+
+def _owner(name: str) -> str:
+    organization = Organization.objects.create(name=name)
+    BillingAccount.objects.create(
+        organization=organization,
+        name=name,
+        email="journey@example.test",
+        phone="+491700000000",
+        address={"country": "DE", "line1": "1 Main Street"},
+        country="DE",
+    )
+    user = get_user_model().objects.create(username=name)
+    Membership.objects.create(user=user, organization=organization, role="owner")
+    return str(Token.objects.create(user=user).key)
+
+
+def ends(ids: Sequence[str]) -> list[JSON]:
+    """How it ended for each customer, in words."""
+    return [_end(Customer.objects.get(provider_customer_id=each)) for each in ids]
+
+
+def _end(customer: Customer) -> JSON:
+    own = {"customer": customer}
+    return {
+        "subscriptions": sorted(
+            f"{row.status} {row.plan.slug if row.plan else None} x{row.quantity}"
+            for row in Subscription.objects.filter(**own)
+        ),
+        "invoices": sorted(row.status for row in Invoice.objects.filter(**own)),
+        "payments": sorted(row.status for row in Payment.objects.filter(**own)),
+        "methods": PaymentMethod.objects.filter(**own, is_active=True).count(),
+    }
+
+
+def stored(ids: Sequence[str]) -> list[JSON]:
+    """The rows of each customer as Stripe's own facts, in the shape of `journeys.told`."""
+    return [_stored(Customer.objects.get(provider_customer_id=each)) for each in ids]
+
+
+def _stored(customer: Customer) -> JSON:
+    own = {"customer": customer}
+    rows = Subscription.objects.filter(**own).exclude(provider_subscription_id=None)
+    return {
+        "default": customer.default_payment_method_id or None,
+        "methods": {
+            row.provider_payment_method_id: [row.last4, row.is_active]
+            for row in PaymentMethod.objects.filter(**own)
+        },
+        "subscriptions": {
+            str(row.provider_subscription_id): [
+                row.status,
+                row.provider_price_id,
+                row.quantity,
+                _seconds(row.current_period_start),
+                _seconds(row.current_period_end),
+                row.provider_payment_method_id,
+                row.cancel_at_period_end,
+                _seconds(row.canceled_at),
+                _seconds(row.ended_at),
+            ]
+            for row in rows
+        },
+        "invoices": {
+            row.provider_invoice_id: [
+                row.subscription and row.subscription.provider_subscription_id,
+                row.status,
+                row.total_minor,
+                row.amount_due_minor,
+                row.amount_paid_minor,
+                [line["amount_minor"] for line in row.line_items],
+                _seconds(row.period_start),
+                _seconds(row.period_end),
+                _seconds(row.paid_at),
+                _seconds(row.next_attempt_at),
+            ]
+            for row in Invoice.objects.filter(**own)
+        },
+        "payments": {
+            row.provider_payment_id: [
+                # Payloads do not name the payment: it is linked when it is paid, or read.
+                row.invoice.provider_invoice_id if row.invoice and row.paid_at else None,
+                row.status,
+                row.amount_minor,
+                row.provider_payment_method_id,
+            ]
+            for row in Payment.objects.filter(**own)
+        },
+    }
+
+
+def _seconds(value: datetime | None) -> int | None:
+    return int(value.timestamp()) if value else None
+
+
+def whole(ids: Sequence[str]) -> list[JSON]:
+    """Every column that two customers have alike who live through the same; of times, whether."""
+    kinds: tuple[type[Model], ...] = (Subscription, Invoice, Payment, PaymentMethod)
+    return [
+        {
+            kind.__name__: sorted(
+                (_alike(row) for row in kind._default_manager.filter(customer=customer)), key=str
+            )
+            for kind in kinds
+        }
+        for customer in (Customer.objects.get(provider_customer_id=each) for each in ids)
+    ]
+
+
+def _alike(row: Model) -> JSON:
+    names = [field.name for field in row._meta.concrete_fields if field.name not in _OWN.split()]
+    values = {name: getattr(row, name) for name in names}
+    return {
+        name: "set" if isinstance(value, datetime) else str(value) for name, value in values.items()
+    }
+
+
+def open_ends() -> JSON:
+    """What is not settled: operations, and events that did not come through."""
+    return {
+        "operations": list(
+            Operation.objects.filter(outcome__in=["pending", "unknown"]).values("verb", "outcome")
+        ),
+        "events": list(
+            WebhookEvent.objects.exclude(state__in=["processed", "ignored"]).values(
+                "event_type", "state", "outcome", "error_message"
+            )
+        ),
+    }

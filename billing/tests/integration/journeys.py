@@ -1,0 +1,332 @@
+"""What customers live through, from our REST API to Stripe's side, and how it must end.
+
+A journey goes in rounds, each ended by `yield`: then the webhooks of the round are delivered, or
+lost, before the next begins. Time at Stripe moves for all customers at once: nothing but time
+happens in a third round or later where a journey has renewals, so that no change falls beside it.
+"""
+
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from billing.tests.stripe_account import StripeAccount, charging
+
+JSON = dict[str, Any]
+Call = Callable[[str, str, JSON | None, str], tuple[int, JSON]]
+Journey = Callable[["Buyer"], Iterator[None]]
+
+
+@dataclass(kw_only=True)
+class Buyer:
+    """An organization of ours: `call` asks our API as its owner. Names tell them apart at Stripe.
+
+    `call(method, path, body, key)` returns the answer's status and JSON.
+    """
+
+    name: str
+    call: Call
+    account: StripeAccount
+    subscription: str = ""
+
+    def ask(self, method: str, path: str, body: JSON | None = None, status: int = 200) -> JSON:
+        """One request with a key of its own, which must be answered with `status`."""
+        answered, answer = self.call(method, path, body, str(uuid.uuid4()))
+        assert answered == status, (self.name, method, path, answered, answer)
+        return answer
+
+    def subscribe(self, token: str, plan: str = "startup", status: int = 201) -> JSON:
+        body = {"plan": plan, "interval": "monthly", "payment_method_token": token}
+        answer = self.ask("POST", "/subscriptions", body, status)
+        self.subscription = answer.get("id", "")
+        return answer
+
+    def change(self, **changes: Any) -> JSON:
+        return self.ask("PATCH", f"/subscriptions/{self.subscription}", changes)
+
+    def cancel(self, *, at_period_end: bool = True) -> JSON:
+        flag = str(at_period_end).lower()
+        path = f"/subscriptions/{self.subscription}?at_period_end={flag}"
+        return self.ask("DELETE", path)
+
+    def add_card(self, token: str) -> JSON:
+        """A new card that everything is paid with from now on, what is owed too."""
+        return self.ask("POST", "/payment-methods", {"token": token, "is_default": True}, 201)
+
+    @property
+    def customer_id(self) -> str:
+        own = [each for each in self.account.all("customer") if each.get("name") == self.name]
+        assert len(own) == 1, f"{self.name} is {len(own)} customers at Stripe"
+        return str(own[0]["id"])
+
+    @property
+    def remote(self) -> JSON:
+        """The customer's newest subscription at Stripe."""
+        return self.account.all("subscription", self.customer_id)[0]
+
+    @property
+    def remote_id(self) -> str:
+        return str(self.remote["id"])
+
+
+def by_card(buyer: Buyer) -> Iterator[None]:
+    assert buyer.subscribe("pm_card_visa")["status"] == "active"
+    yield
+
+
+def by_sepa(buyer: Buyer) -> Iterator[None]:
+    yield from _by_debit(buyer, "pm_sepaDebit")
+
+
+def by_ach(buyer: Buyer) -> Iterator[None]:
+    yield from _by_debit(buyer, "pm_usBankAccount")
+
+
+def _by_debit(buyer: Buyer, token: str) -> Iterator[None]:
+    """Days pass until the bank has paid; the customer is served meanwhile."""
+    assert buyer.subscribe(token)["status"] == "active"
+    yield
+    (invoice,) = buyer.ask("GET", "/invoices")["results"]
+    assert (invoice["status"], invoice["payment_state"]) == ("open", "processing"), invoice
+    yield
+    charging.arrive(buyer.account, buyer.remote_id)
+    yield
+
+
+def with_three_d_secure(buyer: Buyer) -> Iterator[None]:
+    answer = buyer.subscribe("pm_card_authenticationRequired")
+    assert answer["status"] == "incomplete"
+    assert answer["next_action"]["type"] == "use_sdk"
+    yield
+    buyer.account.pay(buyer.remote["latest_invoice"])
+    yield
+
+
+def declined_at_first(buyer: Buyer) -> Iterator[None]:
+    answer = buyer.subscribe("pm_card_chargeCustomerFail", status=402)
+    assert answer["code"] == "insufficient_funds"
+    yield
+    assert buyer.subscribe("pm_card_visa")["status"] == "active"
+    yield
+
+
+def renewed(buyer: Buyer) -> Iterator[None]:
+    buyer.subscribe("pm_card_visa")
+    yield
+    yield
+    charging.renew(buyer.account, buyer.remote_id)
+    yield
+
+
+def rescued_by_a_new_card(buyer: Buyer) -> Iterator[None]:
+    buyer.subscribe("pm_card_visa")
+    yield
+    yield
+    charging.refuse(buyer.account, buyer.remote["default_payment_method"])
+    charging.renew(buyer.account, buyer.remote_id)
+    yield
+    assert buyer.ask("GET", f"/subscriptions/{buyer.subscription}")["status"] == "past_due"
+    buyer.add_card("pm_card_visa")
+    yield
+
+
+def given_up(buyer: Buyer) -> Iterator[None]:
+    buyer.subscribe("pm_card_visa")
+    yield
+    yield
+    charging.refuse(buyer.account, buyer.remote["default_payment_method"])
+    charging.renew(buyer.account, buyer.remote_id)
+    yield
+    charging.retry(buyer.account, buyer.remote_id)
+    charging.give_up(buyer.account, buyer.remote_id)
+    yield
+
+
+def upgraded(buyer: Buyer) -> Iterator[None]:
+    buyer.subscribe("pm_card_visa")
+    yield
+    assert buyer.change(plan="business", quantity=2)["quantity"] == 2
+    yield
+    charging.renew(buyer.account, buyer.remote_id)
+    yield
+
+
+def downgraded(buyer: Buyer) -> Iterator[None]:
+    buyer.subscribe("pm_card_visa", plan="business")
+    yield
+    buyer.change(plan="startup")
+    yield
+    charging.renew(buyer.account, buyer.remote_id)
+    yield
+
+
+def canceled_and_undone(buyer: Buyer) -> Iterator[None]:
+    buyer.subscribe("pm_card_visa")
+    assert buyer.cancel()["cancel_at_period_end"] is True
+    yield
+    assert buyer.change(cancel_at_period_end=False)["cancel_at_period_end"] is False
+    yield
+    charging.renew(buyer.account, buyer.remote_id)
+    yield
+
+
+def canceled_with_the_period(buyer: Buyer) -> Iterator[None]:
+    buyer.subscribe("pm_card_visa")
+    yield
+    buyer.cancel()
+    yield
+    charging.renew(buyer.account, buyer.remote_id)
+    yield
+
+
+def canceled_at_once(buyer: Buyer) -> Iterator[None]:
+    buyer.subscribe("pm_card_visa")
+    yield
+    assert buyer.cancel(at_period_end=False)["status"] == "canceled"
+    yield
+
+
+def told(account: StripeAccount, customer_id: str) -> JSON:
+    """What Stripe's objects say of a customer in the end, in the shape of `journey_rows.stored`."""
+    links = account.all("invoice_payment")
+    invoice_of = {each["payment"]["payment_intent"]: each["invoice"] for each in links}
+    return {
+        "default": account.one(customer_id)["invoice_settings"]["default_payment_method"],
+        "methods": {
+            each["id"]: [each[each["type"]]["last4"], each["customer"] is not None]
+            for each in account.all("payment_method", customer_id)
+        },
+        "subscriptions": {
+            each["id"]: _told_subscription(each)
+            for each in account.all("subscription", customer_id)
+        },
+        "invoices": {
+            each["id"]: _told_invoice(each) for each in account.all("invoice", customer_id)
+        },
+        "payments": {
+            each["id"]: [
+                invoice_of[each["id"]] if each["status"] == "succeeded" else None,
+                "failed"
+                if each["last_payment_error"] and not each["canceled_at"]
+                else each["status"],
+                each["amount"],
+                each["payment_method"] or "",
+            ]
+            for each in account.all("payment_intent", customer_id)
+        },
+    }
+
+
+def _told_subscription(source: JSON) -> list[Any]:
+    item = source["items"]["data"][0]
+    return [
+        source["status"],
+        item["price"]["id"],
+        item["quantity"],
+        item["current_period_start"],
+        item["current_period_end"],
+        source["default_payment_method"] or "",
+        source["cancel_at_period_end"],
+        source["canceled_at"],
+        source["ended_at"],
+    ]
+
+
+def _told_invoice(source: JSON) -> list[Any]:
+    lines = source["lines"]["data"]
+    period = lines[-1]["period"]  # what the period costs comes after what the last one left
+    return [
+        source["parent"]["subscription_details"]["subscription"],
+        source["status"],
+        source["total"],
+        source["amount_remaining"],
+        source["amount_paid"],
+        [line["amount"] for line in lines],
+        period["start"],
+        period["end"],
+        source["status_transitions"]["paid_at"],
+        source["next_payment_attempt"],
+    ]
+
+
+# How each ends: subscriptions as status, plan and quantity; invoices; payments; methods attached.
+ENDS: dict[Journey, JSON] = {
+    by_card: {
+        "subscriptions": ["active startup x1"],
+        "invoices": ["paid"],
+        "payments": ["succeeded"],
+        "methods": 1,
+    },
+    by_sepa: {
+        "subscriptions": ["active startup x1"],
+        "invoices": ["paid"],
+        "payments": ["succeeded"],
+        "methods": 1,
+    },
+    by_ach: {
+        "subscriptions": ["active startup x1"],
+        "invoices": ["paid"],
+        "payments": ["succeeded"],
+        "methods": 1,
+    },
+    with_three_d_secure: {
+        "subscriptions": ["active startup x1"],
+        "invoices": ["paid"],
+        "payments": ["succeeded"],
+        "methods": 1,
+    },
+    declined_at_first: {
+        "subscriptions": ["active startup x1", "incomplete_expired startup x1"],
+        "invoices": ["paid", "void"],
+        "payments": ["canceled", "succeeded"],
+        "methods": 2,
+    },
+    renewed: {
+        "subscriptions": ["active startup x1"],
+        "invoices": ["paid", "paid"],
+        "payments": ["succeeded", "succeeded"],
+        "methods": 1,
+    },
+    rescued_by_a_new_card: {
+        "subscriptions": ["active startup x1"],
+        "invoices": ["paid", "paid"],
+        "payments": ["succeeded", "succeeded"],
+        "methods": 2,
+    },
+    given_up: {
+        "subscriptions": ["canceled startup x1"],
+        "invoices": ["open", "paid"],
+        "payments": ["failed", "succeeded"],
+        "methods": 1,
+    },
+    upgraded: {
+        "subscriptions": ["active business x2"],
+        "invoices": ["paid", "paid"],
+        "payments": ["succeeded", "succeeded"],
+        "methods": 1,
+    },
+    downgraded: {
+        "subscriptions": ["active startup x1"],
+        "invoices": ["paid", "paid"],
+        "payments": ["succeeded", "succeeded"],
+        "methods": 1,
+    },
+    canceled_and_undone: {
+        "subscriptions": ["active startup x1"],
+        "invoices": ["paid", "paid"],
+        "payments": ["succeeded", "succeeded"],
+        "methods": 1,
+    },
+    canceled_with_the_period: {
+        "subscriptions": ["canceled startup x1"],
+        "invoices": ["paid"],
+        "payments": ["succeeded"],
+        "methods": 1,
+    },
+    canceled_at_once: {
+        "subscriptions": ["canceled startup x1"],
+        "invoices": ["paid"],
+        "payments": ["succeeded"],
+        "methods": 1,
+    },
+}
