@@ -164,6 +164,30 @@ class NextActionType(StrEnum):
     WAIT = "wait"
 
 
+class CheckoutMode(StrEnum):
+    """What a hosted checkout sells: a subscription, one payment, or nothing (it keeps a method)."""
+
+    SUBSCRIPTION = "subscription"
+    PAYMENT = "payment"
+    SETUP = "setup"
+
+
+class CheckoutStatus(StrEnum):
+    """`complete` is not paid: debits and vouchers are settled later."""
+
+    OPEN = "open"
+    COMPLETE = "complete"
+    EXPIRED = "expired"
+
+
+class Aggregation(StrEnum):
+    """How a meter makes one number of the usage of a period."""
+
+    SUM = "sum"
+    COUNT = "count"
+    LAST = "last"
+
+
 class EventKind(StrEnum):
     """Which kind of object a webhook event tells about; one handler per kind."""
 

@@ -14,15 +14,20 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, TypeVar, cast
 
 import pytest
 from standardwebhooks import Webhook
 
 from billing.enums import (
+    Aggregation,
     BillingInterval,
+    CheckoutMode,
+    CheckoutStatus,
     EventKind,
     InvoiceStatus,
+    PaymentStatus,
     RefundReason,
     RefundStatus,
     SetupStatus,
@@ -39,18 +44,22 @@ from billing.errors import (
 from billing.providers import base
 from billing.providers.base import CAPABILITIES, Capability, PaymentProvider
 from billing.providers.types import (
+    CheckoutRequest,
     ClientConfig,
     CustomerRequest,
     Features,
+    MeterRequest,
     NextAction,
     Page,
     PaymentMethodRequest,
+    PaymentRequest,
     PlanRequest,
     Ref,
     RefundRequest,
     SetupRequest,
     SubscriptionRequest,
     SubscriptionUpdate,
+    UsageReport,
 )
 
 C = TypeVar("C", bound=Capability)
@@ -94,6 +103,7 @@ READS: tuple[tuple[type[Capability], str, str], ...] = (
     (base.RefundsPayments, "get_refund", "refund"),
     (base.ReadsDisputes, "get_dispute", "dispute"),
     (base.ReadsPlans, "get_plan", "plan"),
+    (base.HostsCheckout, "get_checkout", "checkout"),
 )
 LISTS: tuple[tuple[type[Capability], str, str], ...] = (
     (base.ReadsPaymentMethods, "list_payment_methods", "payment_method"),
@@ -182,7 +192,7 @@ class ProviderContract:
 
     @pytest.fixture
     def challenged_token(self) -> str:
-        """For WritesOffInvoices: a token whose charges wait for its owner's confirmation."""
+        """For WritesOffInvoices and TakesPayments: a token whose owner has to confirm charges."""
         return cast(str, _give("challenged_token"))
 
     def coupon(self) -> str:
@@ -251,6 +261,13 @@ class ProviderContract:
         )
         assert made.latest_invoice_id
         return Ref(id=made.latest_invoice_id, customer_id=customer.id)
+
+    @pytest.fixture
+    def checkout(self, provider: PaymentProvider, customer: Ref, plan: Ref) -> Ref:
+        made = _as(provider, base.HostsCheckout).create_checkout(
+            checkout_request(customer, plan), idempotency_key=key()
+        )
+        return Ref(id=made.id, customer_id=customer.id)
 
     @pytest.fixture
     def payment(self, provider: PaymentProvider, invoice: Ref) -> Ref:
@@ -801,6 +818,141 @@ class ProviderContract:
         with pytest.raises(ProviderObjectMissing):
             printer.get_invoice_pdf(request.getfixturevalue("missing"))
 
+    def test_a_kept_method_is_charged_once(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        if base.TakesPayments not in provider.capabilities:
+            assert_lacks(provider, base.TakesPayments)
+            return
+        writer = _as(provider, base.TakesPayments)
+        customer: Ref = request.getfixturevalue("customer")
+        wanted = payment_request(customer, request.getfixturevalue("payment_method"))
+        made = writer.create_payment(wanted, idempotency_key=key())
+        check_data(made)
+        assert made.status is PaymentStatus.SUCCEEDED
+        assert (made.amount_minor, made.currency) == (wanted.amount_minor, wanted.currency)
+        assert (made.customer_id, made.invoice_id) == (customer.id, None)
+        assert made.reference == wanted.reference
+        ref = Ref(id=made.id, customer_id=customer.id)
+        assert writer.get_payment(ref).status is PaymentStatus.SUCCEEDED
+        with pytest.raises(InvalidRequest):
+            writer.create_payment(replace(wanted, amount_minor=0), idempotency_key=key())
+
+    def test_a_refused_single_charge_is_a_decline(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        if base.TakesPayments not in provider.capabilities:
+            assert_lacks(provider, base.TakesPayments)
+            return
+        customer: Ref = request.getfixturevalue("customer")
+        card = PaymentMethodRequest(token=request.getfixturevalue("declined_token"))
+        method = _as(provider, base.ManagesPaymentMethods).create_payment_method(
+            customer, card, idempotency_key=key()
+        )
+        with pytest.raises(PaymentDeclined) as declined:
+            _as(provider, base.TakesPayments).create_payment(
+                payment_request(customer, Ref(id=method.id)), idempotency_key=key()
+            )
+        assert declined.value.decline_code
+
+    def test_a_charge_that_needs_its_owner(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        if base.TakesPayments not in provider.capabilities:
+            assert_lacks(provider, base.TakesPayments)
+            return
+        customer: Ref = request.getfixturevalue("customer")
+        card = PaymentMethodRequest(token=request.getfixturevalue("challenged_token"))
+        method = _as(provider, base.ManagesPaymentMethods).create_payment_method(
+            customer, card, idempotency_key=key()
+        )
+        writer = _as(provider, base.TakesPayments)
+        wanted = payment_request(customer, Ref(id=method.id))
+        off_session = replace(wanted, is_off_session=True)
+        with pytest.raises(PaymentDeclined) as declined:
+            writer.create_payment(off_session, idempotency_key=key())
+        assert declined.value.decline_code == "authentication_required"
+
+    def test_a_checkout_is_opened(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        if base.HostsCheckout not in provider.capabilities:
+            assert_lacks(provider, base.HostsCheckout)
+            return
+        host = _as(provider, base.HostsCheckout)
+        customer: Ref = request.getfixturevalue("customer")
+        wanted = checkout_request(customer, request.getfixturevalue("plan"))
+        made = host.create_checkout(wanted, idempotency_key=key())
+        check_data(made)
+        assert (made.mode, made.status) == (CheckoutMode.SUBSCRIPTION, CheckoutStatus.OPEN)
+        assert (made.customer_id, made.reference) == (customer.id, wanted.reference)
+        assert made.url.startswith("https://")
+        assert not made.is_paid
+        with pytest.raises(InvalidRequest):
+            host.create_checkout(replace(wanted, price_id=""), idempotency_key=key())
+
+    def test_the_portal_lets_a_customer_in(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        if base.HostsPortal not in provider.capabilities:
+            assert_lacks(provider, base.HostsPortal)
+            return
+        customer: Ref = request.getfixturevalue("customer")
+        made = _as(provider, base.HostsPortal).create_portal_session(
+            customer, return_url="https://shop.example/account", idempotency_key=key()
+        )
+        check_data(made)
+        assert made.url.startswith("https://")
+        assert made.url not in repr(made)
+
+    def test_a_meter_is_made_once_and_usage_reported(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        if base.MetersUsage not in provider.capabilities:
+            assert_lacks(provider, base.MetersUsage)
+            return
+        writer = _as(provider, base.MetersUsage)
+        wanted = MeterRequest(event_name=f"calls_{key()}", name="Calls")
+        made = writer.create_meter(wanted, idempotency_key=key())
+        check_data(made)
+        assert (made.event_name, made.aggregation) == (wanted.event_name, Aggregation.SUM)
+        assert made.is_active
+        assert writer.create_meter(wanted, idempotency_key=key()).id == made.id
+        counting = replace(wanted, aggregation=Aggregation.COUNT)
+        with pytest.raises(InvalidRequest):
+            writer.create_meter(counting, idempotency_key=key())
+        customer: Ref = request.getfixturevalue("customer")
+        report = UsageReport(
+            reference=key(),
+            event_name=wanted.event_name,
+            customer_id=customer.id,
+            value=Decimal(25),
+            occurred_at=made.as_of,
+        )
+        for _ in range(2):
+            writer.report_usage(report, idempotency_key=key())
+        unknown = replace(report, reference=key(), event_name="nothing")
+        with pytest.raises(InvalidRequest):
+            writer.report_usage(unknown, idempotency_key=key())
+
+    def test_webhooks_are_registered_once(self, provider: PaymentProvider) -> None:
+        if base.RegistersWebhooks not in provider.capabilities:
+            assert_lacks(provider, base.RegistersWebhooks)
+            return
+        writer = _as(provider, base.RegistersWebhooks)
+        url = "https://billing.example.com/webhooks/here"
+        made = writer.register_webhook(url, idempotency_key=key())
+        check_data(made)
+        assert (made.url, made.is_pinned, made.is_active) == (url, True, True)
+        assert made.secret
+        assert made.secret not in repr(made)
+        assert made.secret not in str(made.raw)
+        again = writer.register_webhook(url, idempotency_key=key())
+        assert (again.id, again.event_types, again.secret) == (made.id, made.event_types, "")
+        assert [each.id for each in writer.list_webhooks()] == [made.id]
+        with pytest.raises(InvalidRequest):
+            writer.register_webhook("http://billing.example.com/here", idempotency_key=key())
+
     def test_what_was_made_is_found_by_its_reference(
         self, provider: PaymentProvider, request: pytest.FixtureRequest
     ) -> None:
@@ -922,6 +1074,30 @@ def refund_request(provider: PaymentProvider, payment: Ref, *, amount_minor: int
         amount_minor=amount_minor,
         currency=found.currency,
         reason=RefundReason.REQUESTED_BY_CUSTOMER,
+    )
+
+
+def payment_request(customer: Ref, payment_method: Ref) -> PaymentRequest:
+    """Return a single charge of 199.90 MXN."""
+    return PaymentRequest(
+        reference=key(),
+        customer_id=customer.id,
+        payment_method_id=payment_method.id,
+        amount_minor=19990,
+        currency="MXN",
+        description="A poster",
+    )
+
+
+def checkout_request(customer: Ref, plan: Ref) -> CheckoutRequest:
+    """Return a checkout that sells a plan."""
+    return CheckoutRequest(
+        reference=key(),
+        mode=CheckoutMode.SUBSCRIPTION,
+        customer_id=customer.id,
+        success_url="https://shop.example/thanks",
+        cancel_url="https://shop.example/back",
+        price_id=plan.id,
     )
 
 

@@ -42,6 +42,7 @@ def _stripe(env: environ.Env, environment: str, key_name: str, key: str) -> dict
             "publishable_key": env.str("STRIPE_PUBLISHABLE_KEY", default=""),
             "webhook_secret": env.str("STRIPE_WEBHOOK_SECRET", default=""),
             "api_base": env.str("STRIPE_API_BASE", default="https://api.stripe.com"),
+            "automatic_tax": env.bool("STRIPE_AUTOMATIC_TAX", default=False),
         },
         "SETTINGS": {"api_key": key_name, "webhook_secret": "STRIPE_WEBHOOK_SECRET"},
         "TEST_KEY": env.str("STRIPE_TEST_KEY", default=""),

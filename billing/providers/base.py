@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 from billing.enums import EventKind
 from billing.providers.types import (
     JSON,
+    CheckoutData,
+    CheckoutRequest,
     ClientConfig,
     CustomerData,
     CustomerRequest,
@@ -26,13 +28,17 @@ from billing.providers.types import (
     HealthData,
     InvoiceData,
     ListedEvent,
+    MeterData,
+    MeterRequest,
     ObjectData,
     Page,
     PaymentData,
     PaymentMethodData,
     PaymentMethodRequest,
+    PaymentRequest,
     PlanData,
     PlanRequest,
+    PortalSessionData,
     PreviewData,
     ProviderEvent,
     Ref,
@@ -43,6 +49,8 @@ from billing.providers.types import (
     SubscriptionData,
     SubscriptionRequest,
     SubscriptionUpdate,
+    UsageReport,
+    WebhookEndpointData,
 )
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -390,6 +398,82 @@ class ReadsDisputes(PaymentProvider):
         """Raise ProviderObjectMissing when there is none."""
 
 
+class TakesPayments(ReadsPayments):
+    """Charges a kept payment method once, outside any subscription."""
+
+    @network
+    @abstractmethod
+    def create_payment(self, request: PaymentRequest, *, idempotency_key: str) -> PaymentData:
+        """Charge it now. Where the customer must act first, `next_action` says how.
+
+        Raises PaymentDeclined; off session also where the bank wants its owner's confirmation,
+        with the decline code `authentication_required`.
+        """
+
+
+class HostsCheckout(PaymentProvider):
+    """Sells on a page of the provider's."""
+
+    @network
+    @abstractmethod
+    def create_checkout(self, request: CheckoutRequest, *, idempotency_key: str) -> CheckoutData:
+        """Open a checkout; raise InvalidRequest for what cannot be sold that way."""
+
+    @network
+    @abstractmethod
+    def get_checkout(self, checkout: Ref) -> CheckoutData:
+        """Raise ProviderObjectMissing when there is none."""
+
+
+class HostsPortal(PaymentProvider):
+    """Lets customers into the provider's own portal."""
+
+    @network
+    @abstractmethod
+    def create_portal_session(
+        self, customer: Ref, *, return_url: str, idempotency_key: str
+    ) -> PortalSessionData:
+        """Open the portal for one customer, who comes back to `return_url`."""
+
+
+class MetersUsage(PaymentProvider):
+    """Counts usage at the provider, for metered prices."""
+
+    @network
+    @abstractmethod
+    def create_meter(self, request: MeterRequest, *, idempotency_key: str) -> MeterData:
+        """Make the meter of an event name; one that is there already is answered as it is.
+
+        Raises InvalidRequest where that one aggregates otherwise.
+        """
+
+    @network
+    @abstractmethod
+    def report_usage(self, report: UsageReport, *, idempotency_key: str) -> None:
+        """Count it once, however often it is reported. Providers count later, not at once.
+
+        Raises InvalidRequest for what the provider would not count.
+        """
+
+
+class RegistersWebhooks(PaymentProvider):
+    """Registers where the provider sends its events."""
+
+    @network
+    @abstractmethod
+    def list_webhooks(self) -> list[WebhookEndpointData]:
+        """The account's endpoints, whoever made them; without their secrets."""
+
+    @network
+    @abstractmethod
+    def register_webhook(self, url: str, *, idempotency_key: str) -> WebhookEndpointData:
+        """Have exactly the events that we use sent to `url`, an https address.
+
+        An endpoint that has this URL already is brought in line instead of doubled, switched on
+        too; its secret is not told again. Raises InvalidRequest for another scheme.
+        """
+
+
 class ReadsPlans(PaymentProvider):
     """Reads the prices that are sold."""
 
@@ -514,6 +598,13 @@ class Simulates(PaymentProvider):
     @abstractmethod
     def set_faults(self, **faults: object) -> None:
         """Set how deliveries and calls misbehave: see docs of the sandbox for the names."""
+
+    @abstractmethod
+    def complete_checkout(self, checkout: Ref, *, token: str) -> CheckoutData:
+        """Pay an open checkout as its customer would, with a magic token.
+
+        Raises PaymentDeclined, which leaves it open, and InvalidRequest for one that is closed.
+        """
 
     @abstractmethod
     def emit_event(self, event_type: str, object_id: str) -> str:

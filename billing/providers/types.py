@@ -13,7 +13,10 @@ from decimal import Decimal
 from typing import Generic, TypeVar
 
 from billing.enums import (
+    Aggregation,
     BillingInterval,
+    CheckoutMode,
+    CheckoutStatus,
     DisputeStatus,
     EndReason,
     EventKind,
@@ -27,6 +30,7 @@ from billing.enums import (
     RefundStatus,
     SetupStatus,
     SubscriptionStatus,
+    TaxBehavior,
 )
 
 JSON = Mapping[str, object]
@@ -354,6 +358,136 @@ ObjectData = CustomerData | PaymentMethodData | SubscriptionData | InvoiceData |
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentRequest:
+    """One charge outside any subscription, of `amount_minor` in `currency`, to a kept method.
+
+    `reference` is the UUID of our Payment row. `is_off_session`: the customer is not there to
+    confirm it. `return_url` is where the bank's page sends the customer back to; without one the
+    browser's own code confirms.
+    """
+
+    reference: str
+    customer_id: str
+    payment_method_id: str
+    amount_minor: int
+    currency: str
+    description: str = ""
+    is_off_session: bool = False
+    return_url: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckoutRequest:
+    """A page of the provider's on which the customer pays or leaves a payment method.
+
+    `reference` is the UUID of our row: the checkout carries it, and so does the subscription,
+    payment or setup session that it makes. What is sold is `price_id` times `quantity`; a payment
+    without a price is of `amount_minor` in `currency`, shown as `description`. A setup names the
+    `currency` of later charges. `success_url` may hold the provider's placeholder for the
+    checkout's id. `trial_end_at` None: no trial.
+    """
+
+    reference: str
+    mode: CheckoutMode
+    customer_id: str
+    success_url: str
+    cancel_url: str = ""
+    price_id: str = ""
+    quantity: int = 1
+    amount_minor: int = 0
+    currency: str = ""
+    description: str = ""
+    trial_end_at: datetime | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckoutData:
+    """A hosted checkout. `url` is empty once it is closed; `total_minor`, tax included, is 0
+    where nothing is sold. `is_paid`: it is complete, and nothing is owed for it."""
+
+    id: str
+    customer_id: str
+    mode: CheckoutMode | None
+    status: CheckoutStatus | None
+    provider_status: str
+    as_of: datetime
+    url: str = ""
+    is_paid: bool = False
+    total_minor: int = 0
+    currency: str = ""
+    expires_at: datetime | None = None
+    subscription_id: str | None = None
+    payment_id: str | None = None
+    invoice_id: str | None = None
+    setup_session_id: str | None = None
+    reference: str | None = None
+    raw: JSON = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortalSessionData:
+    """A short-lived link into the provider's own portal: whoever has `url` is the customer there.
+    `expires_at` None: the provider does not say."""
+
+    id: str
+    customer_id: str
+    as_of: datetime
+    url: str = field(repr=False)
+    expires_at: datetime | None = None
+    raw: JSON = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterRequest:
+    """`event_name` is what usage is reported under; the account has one active meter for it."""
+
+    event_name: str
+    name: str
+    aggregation: Aggregation = Aggregation.SUM
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterData:
+    id: str
+    event_name: str
+    name: str
+    aggregation: Aggregation | None
+    is_active: bool
+    as_of: datetime
+    raw: JSON = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageReport:
+    """`reference` is the UUID of our UsageRecord row; the provider counts it once."""
+
+    reference: str
+    event_name: str
+    customer_id: str
+    value: Decimal
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookEndpointData:
+    """Where the provider sends events. `secret` signs them and is told once, when the endpoint is
+    made. `is_pinned` False: it renders events in another API version than ours, which cannot be
+    changed; delete it at the provider and register anew to get events that need no fetch."""
+
+    id: str
+    url: str
+    event_types: frozenset[str]
+    api_version: str
+    is_pinned: bool
+    is_active: bool
+    as_of: datetime
+    secret: str = field(default="", repr=False)
+    raw: JSON = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRequest:
     """One price to sell. `reference`: our Price row's UUID; `product_id`: an existing product."""
 
@@ -365,6 +499,7 @@ class PlanRequest:
     currency: str
     interval: BillingInterval
     product_id: str | None = None
+    tax_behavior: TaxBehavior = TaxBehavior.UNSPECIFIED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

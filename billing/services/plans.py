@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from billing.conf import conf
-from billing.enums import OperationOutcome
+from billing.enums import OperationOutcome, TaxBehavior
 from billing.errors import PlanNotAvailable
 from billing.models import Operation, OutboxMessage, Price, ProviderPrice, SubscriptionPlan
 from billing.providers.base import PaymentProvider, PublishesPlans
@@ -139,4 +139,5 @@ def _request(price: Price, alias: str) -> PlanRequest:
         currency=price.currency,
         interval=price.interval,  # type: ignore[arg-type] # the column holds the enum's value
         product_id=sibling.provider_product_id if sibling else None,
+        tax_behavior=TaxBehavior(price.tax_behavior),
     )

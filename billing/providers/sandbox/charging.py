@@ -11,18 +11,22 @@ from billing.providers.sandbox.tokens import Charge
 CREDIT = "Unused time"
 NO_METHOD = "payment_method_missing"
 VOUCHER_SECONDS = 23 * 3600
-_WAITING = frozenset({PaymentStatus.REQUIRES_ACTION, PaymentStatus.PENDING})
+WAITING = frozenset({PaymentStatus.REQUIRES_ACTION, PaymentStatus.PENDING})
 _STATES = {
     PaymentStatus.SUCCEEDED: PaymentState.PAID,
     PaymentStatus.FAILED: PaymentState.FAILED,
     PaymentStatus.REQUIRES_ACTION: PaymentState.REQUIRES_ACTION,
     PaymentStatus.PENDING: PaymentState.VOUCHER_WAITING,
 }
-_EVENTS = {
-    PaymentStatus.SUCCEEDED: ("payment.succeeded", "invoice.paid"),
-    PaymentStatus.FAILED: ("payment.failed", "invoice.payment_failed"),
-    PaymentStatus.REQUIRES_ACTION: ("payment.requires_action", "invoice.updated"),
-    PaymentStatus.PENDING: ("payment.requires_action", "invoice.updated"),
+PAYMENT_EVENTS = {
+    PaymentStatus.SUCCEEDED: "payment.succeeded",
+    PaymentStatus.FAILED: "payment.failed",
+    PaymentStatus.REQUIRES_ACTION: "payment.requires_action",
+    PaymentStatus.PENDING: "payment.requires_action",
+}
+_INVOICE_EVENTS = {
+    PaymentStatus.SUCCEEDED: "invoice.paid",
+    PaymentStatus.FAILED: "invoice.payment_failed",
 }
 
 
@@ -106,7 +110,7 @@ def attempt(session: Session, invoice: Record, method: Record | None) -> Payment
     if method is not None:
         method.hidden["charges"] += 1
         session.save(method)
-    return _settle(session, invoice, payment, _status(session, payment, outcome))
+    return _settle(session, invoice, payment, status_of(session, payment, outcome))
 
 
 def finish(session: Session, invoice: Record) -> bool:
@@ -142,7 +146,7 @@ def _payment(session: Session, invoice: Record, method: Record | None) -> Record
 def _waiting(session: Session, invoice: Record) -> Record | None:
     payment_id = invoice.body["payment"]
     payment = session.require("payment", payment_id) if payment_id else None
-    return payment if payment and payment.body["status"] in _WAITING else None
+    return payment if payment and payment.body["status"] in WAITING else None
 
 
 def _new_payment(session: Session, invoice: Record) -> Record:
@@ -165,7 +169,8 @@ def _new_payment(session: Session, invoice: Record) -> Record:
     return Record("payment", payment_id, body)
 
 
-def _status(session: Session, payment: Record, outcome: Charge) -> PaymentStatus:
+def status_of(session: Session, payment: Record, outcome: Charge) -> PaymentStatus:
+    """Tell a payment's status by what its charge does, and write down what the customer must do."""
     payment.body["next_action"] = None
     if outcome is Charge.REQUIRES_ACTION:
         payment.body["next_action"] = _redirect(payment)
@@ -195,11 +200,10 @@ def _voucher(payment: Record, expires_at: int) -> dict[str, object]:
 def _settle(
     session: Session, invoice: Record, payment: Record | None, status: PaymentStatus
 ) -> PaymentStatus:
-    payment_event, invoice_event = _EVENTS[status]
     is_paid = status is PaymentStatus.SUCCEEDED
     if payment is not None:
         payment.body.update(status=status, paid_at=session.now if is_paid else None)
-        session.save(payment, payment_event)
+        session.save(payment, PAYMENT_EVENTS[status])
         invoice.body.update(payment=payment.id, payment_method=payment.body["payment_method"])
     invoice.body["payment_state"] = _STATES[status]
     if is_paid:
@@ -210,5 +214,5 @@ def _settle(
             paid_at=session.now,
             next_attempt_at=None,
         )
-    session.save(invoice, invoice_event)
+    session.save(invoice, _INVOICE_EVENTS.get(status, "invoice.updated"))
     return status

@@ -7,6 +7,7 @@ import sqlite3
 from datetime import timedelta
 
 from billing.enums import EndReason, PaymentStatus, SubscriptionStatus
+from billing.providers.sandbox import checkouts
 from billing.providers.sandbox.store import Record, Session, begin, offset_us, wall_us
 from billing.providers.sandbox.subscriptions import bill, charge, end, renewal_method
 
@@ -54,17 +55,22 @@ def _step(path: str, left: int) -> tuple[int | None, int]:
         if not is_due:
             return None, 0
         due = connection.execute(
-            "SELECT namespace, id FROM objects WHERE due_at = ? ORDER BY seq LIMIT ?",
+            "SELECT namespace, kind, id FROM objects WHERE due_at = ? ORDER BY seq LIMIT ?",
             (row["due"], BATCH),
         ).fetchall()
         for each in due:
             session = Session(connection, each["namespace"], (now + move) // 1_000_000)
-            _run(session, session.require("subscription", each["id"]))
+            _run(session, each["kind"], each["id"])
             session.flush()
         return int(row["due"]), left - move
 
 
-def _run(session: Session, subscription: Record) -> None:
+def _run(session: Session, kind: str, object_id: str) -> None:
+    found = session.require(kind, object_id)
+    (checkouts.expire if kind == "checkout" else _run_subscription)(session, found)
+
+
+def _run_subscription(session: Session, subscription: Record) -> None:
     status = subscription.body["status"]
     if status == SubscriptionStatus.INCOMPLETE:
         reason = EndReason.PAYMENT_FAILED

@@ -35,6 +35,8 @@ IGNORED: dict[str, str] = {
     "plan.created": "plans are written by us only",
     "plan.updated": "plans are written by us only",
     "plan.archived": "plans are written by us only",
+    "checkout.completed": "what it starts arrives as subscription.* and payment.*",
+    "checkout.expired": "it has started nothing",
     "ping": "a test of the endpoint",
 }
 UNKNOWN_TYPE = "unknown event type"
@@ -50,6 +52,11 @@ PARENTS: dict[str, tuple[str, ...]] = {
     "refund": ("payment",),
     "dispute": ("payment",),
     "plan": (),
+    "checkout": ("customer",),
+    "portal_session": ("customer",),
+    "meter": (),
+    "usage": ("meter",),
+    "webhook_endpoint": (),
 }
 
 

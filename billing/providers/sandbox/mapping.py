@@ -3,10 +3,13 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from billing.enums import (
+    Aggregation,
     BillingInterval,
+    CheckoutMode,
+    CheckoutStatus,
     DisputeStatus,
     EndReason,
     EventKind,
@@ -22,21 +25,26 @@ from billing.enums import (
     SubscriptionStatus,
 )
 from billing.providers.sandbox import clock
+from billing.providers.sandbox.events import API_VERSION
 from billing.providers.types import (
     JSON,
+    CheckoutData,
     CustomerData,
     DisputeData,
     InvoiceData,
     LineData,
+    MeterData,
     NextAction,
     ObjectData,
     PaymentData,
     PaymentMethodData,
     PlanData,
+    PortalSessionData,
     PreviewData,
     RefundData,
     SetupSessionData,
     SubscriptionData,
+    WebhookEndpointData,
 )
 
 E = TypeVar("E", bound=StrEnum)
@@ -233,6 +241,66 @@ def plan(raw: JSON, as_of: datetime) -> PlanData:
     )
 
 
+def checkout(raw: JSON, as_of: datetime) -> CheckoutData:
+    return CheckoutData(
+        id=_text(raw, "id"),
+        customer_id=_text(raw, "customer"),
+        mode=_known(CheckoutMode, raw, "mode"),
+        status=_known(CheckoutStatus, raw, "status"),
+        provider_status=_text(raw, "status"),
+        as_of=as_of,
+        url=_text(raw, "url"),
+        is_paid=_flag(raw, "paid"),
+        total_minor=_number(raw, "total"),
+        currency=_text(raw, "currency"),
+        expires_at=_time(raw, "expires_at"),
+        subscription_id=_optional(raw, "subscription"),
+        payment_id=_optional(raw, "payment"),
+        invoice_id=_optional(raw, "invoice"),
+        setup_session_id=_optional(raw, "setup_session"),
+        reference=_optional(raw, "reference"),
+        raw=raw,
+    )
+
+
+def portal_session(raw: JSON, as_of: datetime) -> PortalSessionData:
+    return PortalSessionData(
+        id=_text(raw, "id"),
+        customer_id=_text(raw, "customer"),
+        as_of=as_of,
+        url=_text(raw, "url"),
+        expires_at=_time(raw, "expires_at"),
+        raw=raw,
+    )
+
+
+def meter(raw: JSON, as_of: datetime) -> MeterData:
+    return MeterData(
+        id=_text(raw, "id"),
+        event_name=_text(raw, "event_name"),
+        name=_text(raw, "name"),
+        aggregation=_known(Aggregation, raw, "aggregation"),
+        is_active=_flag(raw, "active"),
+        as_of=as_of,
+        raw=raw,
+    )
+
+
+def webhook_endpoint(raw: JSON, as_of: datetime) -> WebhookEndpointData:
+    version = _text(raw, "api_version")
+    return WebhookEndpointData(
+        id=_text(raw, "id"),
+        url=_text(raw, "url"),
+        event_types=frozenset(_list(raw, "event_types")),
+        api_version=version,
+        is_pinned=version == API_VERSION,
+        is_active=_flag(raw, "active"),
+        as_of=as_of,
+        secret=_text(raw, "secret") if "secret" in raw else "",
+        raw={name: value for name, value in raw.items() if name != "secret"},
+    )
+
+
 _BY_KIND: dict[EventKind, Callable[[JSON, datetime], ObjectData]] = {
     EventKind.CUSTOMER: customer,
     EventKind.PAYMENT_METHOD: payment_method,
@@ -308,10 +376,15 @@ def _next_action(raw: JSON) -> NextAction | None:
     return NextAction(type=NextActionType(_text(action, "type")), details=_texts(action, "details"))
 
 
+def _list(raw: JSON, name: str) -> list[Any]:
+    value = raw[name]
+    if not isinstance(value, list):
+        raise TypeError(f"{name} is not a list")
+    return value
+
+
 def _lines(raw: JSON) -> tuple[LineData, ...]:
-    lines = raw["lines"]
-    if not isinstance(lines, list):
-        raise TypeError("lines is not a list")
+    lines = _list(raw, "lines")
     return tuple(
         LineData(
             description=_text(line, "description"),

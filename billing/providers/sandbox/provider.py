@@ -17,7 +17,6 @@ from billing.providers.base import (
     ManagesSubscriptions,
     PrintsInvoices,
     PublishesPlans,
-    ReadsPayments,
     ReceivesWebhooks,
     ResumesSubscriptions,
     Simulates,
@@ -29,17 +28,22 @@ from billing.providers.sandbox import (
     deliveries,
     documents,
     due,
+    endpoints,
     mapping,
     payloads,
     plans,
     signatures,
     subscriptions,
 )
+from billing.providers.sandbox.checkouts import Checkouts
 from billing.providers.sandbox.coupons import Coupons
+from billing.providers.sandbox.endpoints import Endpoints
 from billing.providers.sandbox.faults import current as current_faults
 from billing.providers.sandbox.faults import set_faults as store_faults
 from billing.providers.sandbox.listing import Listing
+from billing.providers.sandbox.meters import Meters
 from billing.providers.sandbox.pausing import Pausing
+from billing.providers.sandbox.payments import Payments
 from billing.providers.sandbox.previews import Previews
 from billing.providers.sandbox.refunds import Refunds
 from billing.providers.sandbox.setup import Setup
@@ -52,7 +56,6 @@ from billing.providers.types import (
     HealthData,
     InvoiceData,
     ObjectData,
-    PaymentData,
     PaymentMethodData,
     PaymentMethodRequest,
     PlanData,
@@ -66,6 +69,10 @@ from billing.providers.types import (
 
 
 class SandboxProvider(
+    Payments,
+    Checkouts,
+    Meters,
+    Endpoints,
     Listing,
     Refunds,
     Setup,
@@ -80,7 +87,6 @@ class SandboxProvider(
     CollectsInvoices,
     WritesOffInvoices,
     PrintsInvoices,
-    ReadsPayments,
     PublishesPlans,
     FindsByReference,
     Simulates,
@@ -323,9 +329,6 @@ class SandboxProvider(
 
         return self._calls.read(read)
 
-    def get_payment(self, payment: Ref) -> PaymentData:
-        return mapping.payment(*self._get("payment", payment))
-
     # Plans
 
     def list_plans(self) -> list[PlanData]:
@@ -375,10 +378,14 @@ class SandboxProvider(
     def deliver_due(self, *, limit: int = 100) -> int:
         """Run what has fallen due, then post; return how many posts were answered with 2xx.
 
-        Nothing is posted without `webhook_url` and `secret`: deliveries stay queued.
+        Nothing is posted without `webhook_url` and `secret`, or a registered endpoint: deliveries
+        stay queued.
         """
         due.run_overdue(self._store.path)
         url, secret = self.options.get("webhook_url"), self.options.get("secret")
+        if not url:
+            with self._store.read() as session:
+                url, secret = endpoints.target(session)
         if not url or not secret:
             return 0
         return deliveries.deliver_due(self._store, str(url), secret, limit)

@@ -44,7 +44,7 @@ def create(session: Session, request: SubscriptionRequest) -> Record:
     customer = session.require("customer", request.customer_id)
     if customer.body["deleted"]:
         raise ProviderObjectMissing(f"customer {customer.id!r} is deleted")
-    plan = _sellable(session, request.price_id)
+    plan = sellable(session, request.price_id)
     method = _named_method(session, customer, request.payment_method_id)
     subscription = _new(session, request, method)
     if request.coupon_code:
@@ -56,7 +56,8 @@ def create(session: Session, request: SubscriptionRequest) -> Record:
     return _start_paid(session, subscription, plan, method)
 
 
-def _sellable(session: Session, price_id: str) -> Record:
+def sellable(session: Session, price_id: str) -> Record:
+    """Return an active plan; raise InvalidRequest for any other id."""
     plan = session.find("plan", price_id)
     if plan is None or not plan.body["active"]:
         raise InvalidRequest(f"no price {price_id!r} is for sale", param="price_id")
@@ -72,7 +73,7 @@ def _named_method(session: Session, customer: Record, method_id: str | None) -> 
 
 
 def _new(session: Session, request: SubscriptionRequest, method: Record | None) -> Record:
-    _check_quantity(request.quantity)
+    check_quantity(request.quantity)
     subscription_id = session.new_id("sub")
     body = {
         "object": "subscription",
@@ -103,7 +104,8 @@ def _new(session: Session, request: SubscriptionRequest, method: Record | None) 
     return Record("subscription", subscription_id, body, hidden)
 
 
-def _check_quantity(quantity: int) -> None:
+def check_quantity(quantity: int) -> None:
+    """Raise InvalidRequest unless it is a whole number from 1."""
     if isinstance(quantity, bool) or not isinstance(quantity, int) or quantity < 1:
         raise InvalidRequest("quantity is a whole number from 1", param="quantity")
 
@@ -216,7 +218,7 @@ def apply(session: Session, subscription: Record, changes: SubscriptionUpdate) -
     if changes.price_id is not None:
         _change_price(session, subscription, changes.price_id)
     if changes.quantity is not None:
-        _check_quantity(changes.quantity)
+        check_quantity(changes.quantity)
         subscription.body["quantity"] = changes.quantity
     if changes.payment_method_id is not None:
         customer = session.require("customer", subscription.body["customer"])
@@ -236,7 +238,7 @@ def unended(session: Session, subscription_id: str) -> Record:
 
 def _change_price(session: Session, subscription: Record, price_id: str) -> None:
     old = session.require("plan", subscription.body["price"])
-    new = old if price_id == old.id else _sellable(session, price_id)
+    new = old if price_id == old.id else sellable(session, price_id)
     if new.body["currency"] != old.body["currency"]:
         raise InvalidRequest("a subscription keeps its currency", param="price_id")
     subscription.body["price"] = new.id

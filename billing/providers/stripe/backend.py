@@ -6,6 +6,7 @@ from typing import Any
 from billing.enums import SubscriptionStatus
 from billing.errors import InvalidRequest
 from billing.providers.base import PaymentProvider
+from billing.providers.stripe import parameters
 from billing.providers.stripe.client import StripeClient
 from billing.providers.stripe.values import items, remote_id
 from billing.providers.types import Ref, SubscriptionUpdate
@@ -16,7 +17,7 @@ ENDED = (SubscriptionStatus.CANCELED, SubscriptionStatus.INCOMPLETE_EXPIRED)
 
 
 class StripeBackend(PaymentProvider):
-    """Calls to one account through `_client`."""
+    """Calls to one account through `_client`; `_tax` goes into what is sold, see `parameters`."""
 
     def __init__(self, *, alias: str, mode: str, options: Mapping[str, Any]) -> None:
         super().__init__(alias=alias, mode=mode, options=options)
@@ -28,6 +29,7 @@ class StripeBackend(PaymentProvider):
             read_timeout_seconds=float(options.get("read_timeout_seconds", 20)),
             max_retries=int(options.get("max_retries", 2)),
         )
+        self._tax = parameters.tax(is_automatic=bool(options.get("automatic_tax")))
 
     def _item_to_change(self, subscription: Ref, changes: SubscriptionUpdate) -> str:
         """The id of the subscription's item, "" where `changes` do not touch it. We sell one price

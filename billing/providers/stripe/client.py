@@ -241,7 +241,7 @@ def translate(error: "stripe.StripeError", alias: str) -> ProviderError:
     import stripe
 
     body = part(error.json_body, "error")
-    code = text(error.code) or text(body.get("code")) or text(body.get("type"))
+    code = text(error.code) or text(body.get("code")) or _unnamed(body) or text(body.get("type"))
     about: dict[str, Any] = {
         "provider": alias,
         "provider_code": code,
@@ -264,6 +264,12 @@ def translate(error: "stripe.StripeError", alias: str) -> ProviderError:
 def _is_about_coupon(param: str, code: str) -> bool:
     """Stripe names the place in what was sent: `discounts[0][promotion_code]`."""
     return "discount" in param or "coupon" in f"{param} {code}" or "promotion_code" in param
+
+
+def _unnamed(body: JSON) -> str:
+    """The code of what Stripe tells by text only: meter events of v1; those of v2 have this one."""
+    is_duplicate = "already exists with identifier" in text(body.get("message"))
+    return "duplicate_meter_event" if is_duplicate else ""
 
 
 _PLAIN: dict[str, type[ProviderError]] = {

@@ -1,6 +1,6 @@
 """Our requests as Stripe's parameters. Pure; None is not sent, "" unsets."""
 
-from billing.enums import BillingInterval
+from billing.enums import BillingInterval, TaxBehavior
 from billing.providers.stripe.amounts import to_stripe
 from billing.providers.stripe.mapping import REFERENCE_KEY
 from billing.providers.types import (
@@ -48,11 +48,22 @@ def price(request: PlanRequest, product_id: str) -> JSON:
         "currency": request.currency.lower(),
         "unit_amount": to_stripe(request.amount_minor, request.currency),
         "recurring": {"interval": INTERVALS[request.interval]},
+        "tax_behavior": _tax_behavior(request.tax_behavior),
         "metadata": {
             REFERENCE_KEY: request.reference,
             PLAN_REFERENCE_KEY: request.plan_reference,
         },
     }
+
+
+def tax(*, is_automatic: bool) -> JSON:
+    """What makes Stripe compute the tax of a new subscription or checkout; else nothing. Changes of
+    a subscription, and their previews, follow what it was made with.
+
+    Stripe Tax must be set up in the dashboard, and the customer needs an address that tells where
+    tax is owed: without one Stripe refuses the sale (InvalidRequest).
+    """
+    return {"automatic_tax": {"enabled": True}} if is_automatic else {}
 
 
 def subscription(request: SubscriptionRequest) -> JSON:
@@ -85,3 +96,8 @@ def changes(wanted: SubscriptionUpdate, item_id: str) -> JSON:
         # Refused as a whole when what falls due at once cannot be collected.
         "payment_behavior": "error_if_incomplete",
     }
+
+
+def _tax_behavior(behavior: TaxBehavior) -> str | None:
+    """Unsent, the account's own default decides (Stripe Tax, settings)."""
+    return None if behavior is TaxBehavior.UNSPECIFIED else behavior.value

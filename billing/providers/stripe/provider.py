@@ -9,13 +9,17 @@ from typing import Any
 
 from billing.enums import PaymentMethodType
 from billing.errors import ProviderError
+from billing.providers.stripe.checkouts import Checkouts
 from billing.providers.stripe.coupons import Coupons
 from billing.providers.stripe.customers import Customers
+from billing.providers.stripe.endpoints import Endpoints
 from billing.providers.stripe.finding import Finding
 from billing.providers.stripe.invoices import Invoices
 from billing.providers.stripe.listing import Listing
+from billing.providers.stripe.meters import Meters
 from billing.providers.stripe.pausing import Pausing
 from billing.providers.stripe.payment_methods import PaymentMethods
+from billing.providers.stripe.payments import Payments
 from billing.providers.stripe.plans import Plans
 from billing.providers.stripe.previews import Previews
 from billing.providers.stripe.refunds import Refunds
@@ -43,14 +47,18 @@ class StripeProvider(
     Previews,
     Coupons,
     Invoices,
+    Payments,
     Refunds,
+    Checkouts,
+    Meters,
+    Endpoints,
     Plans,
     Finding,
     Listing,
 ):
     """Stripe. Options: `api_key`, `publishable_key`, `webhook_secret` (text, comma-separated or a
     list while it is rotated), `api_base`, `connect_timeout_seconds` 3, `read_timeout_seconds` 20,
-    `max_retries` 2."""
+    `max_retries` 2, `automatic_tax` False (Stripe Tax computes the tax of what is sold)."""
 
     @classmethod
     def key_mode(cls, options: Mapping[str, Any]) -> str:

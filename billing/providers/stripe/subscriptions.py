@@ -29,7 +29,11 @@ class Subscriptions(StripeBackend, ManagesSubscriptions, ResumesSubscriptions):
             "subscriptions",
             idempotency_key=idempotency_key,
             expand=SUBSCRIPTION_EXPAND,
-            params={**parameters.subscription(request), **self._discounts(request)},
+            params={
+                **parameters.subscription(request),
+                **self._discounts(request),
+                **self._tax,
+            },
         )
         made = mapping.subscription(answer.body, as_of=answer.as_of)
         if made.status is not SubscriptionStatus.INCOMPLETE or not request.payment_method_id:

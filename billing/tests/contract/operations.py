@@ -50,6 +50,19 @@ CAPABILITIES: dict[str, tuple[str, ...]] = {
     ),
     "PrintsInvoices": ("GET /v1/invoices/{invoice}",),
     "ReadsPayments": ("GET /v1/payment_intents/{intent}", "GET /v1/charges/{charge}"),
+    "TakesPayments": ("POST /v1/payment_intents",),
+    "HostsCheckout": ("POST /v1/checkout/sessions", "GET /v1/checkout/sessions/{session}"),
+    "HostsPortal": ("POST /v1/billing_portal/sessions",),
+    "MetersUsage": (
+        "POST /v1/billing/meters",
+        "GET /v1/billing/meters",
+        "POST /v1/billing/meter_events",
+    ),
+    "RegistersWebhooks": (
+        "GET /v1/webhook_endpoints",
+        "POST /v1/webhook_endpoints",
+        "POST /v1/webhook_endpoints/{webhook_endpoint}",
+    ),
     "ReadsPlans": ("GET /v1/prices", "GET /v1/prices/{price}"),
     "PublishesPlans": (
         "POST /v1/products",

@@ -3,12 +3,16 @@
 from typing import Any
 
 from billing.tests.stripe_account import (
+    checkouts,
     coupons,
     customers,
+    endpoints,
     events,
     invoices,
+    meters,
     pausing,
     payment_methods,
+    payments,
     plans,
     previews,
     refunds,
@@ -31,6 +35,10 @@ class StripeAccount(Account):
         invoices.act,
         events.act,
         refunds.act,
+        payments.act,
+        checkouts.act,
+        meters.act,
+        endpoints.act,
     )
 
     def confirm_setup(self, setup_id: str, token: str) -> None:

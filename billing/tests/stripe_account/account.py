@@ -106,6 +106,7 @@ class Account:
         self._faults: list[tuple[str, Fault]] = []
         self._refusals: list[tuple[str, Refusal]] = []
         self.cards: dict[str, str] = {}
+        self.carts: dict[str, JSON] = {}
         self.numbers = itertools.count(1)
 
     def serve(self, mock: responses.RequestsMock) -> None:

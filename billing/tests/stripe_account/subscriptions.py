@@ -13,7 +13,7 @@ def act(account: Account, path: list[str], params: JSON) -> JSON | None:
     """The object that the call of this path is answered with; None: not one of these paths."""
     match path:
         case ["POST", "subscriptions"]:
-            return _subscribe(account, params)
+            return subscribe(account, params)
         case ["POST", "subscriptions", found]:
             return _change(account, found, params)
         case ["DELETE", "subscriptions", found]:
@@ -23,7 +23,7 @@ def act(account: Account, path: list[str], params: JSON) -> JSON | None:
     return None
 
 
-def _subscribe(account: Account, params: JSON) -> JSON:
+def subscribe(account: Account, params: JSON) -> JSON:
     account.living(params["customer"])
     redeemed = coupons.redeem(account, params.get("discounts"))
     item, trial_end = params["items"]["0"], params.get("trial_end")
@@ -41,6 +41,8 @@ def _subscribe(account: Account, params: JSON) -> JSON:
     found = life.objects["subscription", life.subscription_id]
     found |= {"metadata": params["metadata"], "discounts": redeemed}
     found |= {"default_payment_method": params.get("default_payment_method")}
+    is_taxed = params.get("automatic_tax", {}).get("enabled") is True
+    found["automatic_tax"] |= {"enabled": is_taxed}
     found["items"]["data"][0] |= {"price": copy.deepcopy(price), "quantity": quantity}
     if trial_end:
         life.pay()
