@@ -11,7 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 from billing.enums import InvoiceStatus
-from billing.errors import InvalidPayload, ProviderObjectMissing
+from billing.errors import InvalidPayload, ProviderError, ProviderObjectMissing
 from billing.providers.base import AdoptsCustomers, ListsEvents, ListsRemote, ReadsInvoices
 from billing.providers.stripe import events, mapping
 from billing.providers.stripe.backend import SUBSCRIPTION_EXPAND, StripeBackend
@@ -107,9 +107,15 @@ class Listing(StripeBackend, ReadsInvoices, ListsRemote, ListsEvents, AdoptsCust
         read_items, unreadable = _read(found, partial(read, as_of=answer.as_of))
         return Page(
             items=read_items,
-            next_cursor=remote_id(found[-1]) if has_more else "",
+            next_cursor=self._cursor(found[-1]) if has_more else "",
             unreadable=unreadable,
         )
+
+    def _cursor(self, last: JSON) -> str:
+        found = remote_id(last)
+        if not found:
+            raise ProviderError("a page ends in what has no id", provider=self.alias)
+        return found
 
 
 def _read(

@@ -14,6 +14,7 @@ from billing.errors import BillingError, LeaseLost, ProviderError, UnsupportedOp
 from billing.models import (
     Customer,
     Invoice,
+    Payment,
     PaymentMethod,
     Price,
     ProviderPrice,
@@ -25,6 +26,7 @@ from billing.providers.types import (
     CustomerData,
     InvoiceData,
     ObjectData,
+    PaymentData,
     PaymentMethodData,
     PlanData,
     Ref,
@@ -65,6 +67,13 @@ def upsert_invoice(
 ) -> Invoice:
     """Bring our row to what the provider answered; return the row as it is stored now."""
     return cast(Invoice, _upsert(EventKind.INVOICE, provider, data, cause))
+
+
+def upsert_payment(
+    provider: str, data: PaymentData, *, cause: ChangeCause = ChangeCause.API
+) -> Payment:
+    """Bring our row to what the provider answered; return the row as it is stored now."""
+    return cast(Payment, _upsert(EventKind.PAYMENT, provider, data, cause))
 
 
 def upsert_provider_price(provider: str, price: Price, data: PlanData) -> ProviderPrice:

@@ -10,7 +10,15 @@ from django.utils import timezone
 
 from billing.enums import OperationOutcome, PaymentState
 from billing.errors import OutcomeUnknown, ProviderUnavailable, RequestInProgress
-from billing.models import Customer, Invoice, Operation, PaymentMethod, ProviderPrice, Subscription
+from billing.models import (
+    Customer,
+    Invoice,
+    Operation,
+    Payment,
+    PaymentMethod,
+    ProviderPrice,
+    Subscription,
+)
 from billing.providers.base import (
     ManagesSubscriptions,
     ReadsInvoices,
@@ -97,6 +105,29 @@ class TestCreations:
         assert (row.status, row.incomplete_reason) == ("active", "")
         assert reconcile.reconcile_unknown() == 0
         assert ids_of_subscriptions("stripe") == {row.provider_subscription_id}
+
+    @pytest.mark.parametrize("hours", [0, 24])
+    def test_its_invoice_and_payment_come_with_it(self, organization_de, published, hours):
+        """Their webhooks may be lost as the answer was."""
+        operation = lose_creation(organization_de, published["startup"])
+        age(operation, timedelta(hours=hours, minutes=3))
+        reconcile.reconcile_unknown()
+        invoice, payment = Invoice.objects.get(), Payment.objects.get()
+        assert (invoice.status, payment.status) == ("paid", "succeeded")
+        assert invoice.subscription == Subscription.objects.get()
+        assert payment.invoice == invoice
+
+    def test_an_invoice_that_cannot_be_read_is_left_to_its_webhook(
+        self, organization_de, published, monkeypatch
+    ):
+        operation = lose_creation(organization_de, published["startup"])
+
+        def away(*_):
+            raise ProviderUnavailable("away")
+
+        monkeypatch.setattr(SandboxProvider, "get_invoice", away)
+        assert reconcile.reconcile_unknown() == 1
+        assert outcome(operation) == OperationOutcome.DONE
 
     def test_a_process_killed_before_the_call_blocks_nobody(self, organization_de, published):
         """Without a client key nobody else could find the operation again."""
