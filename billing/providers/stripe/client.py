@@ -117,7 +117,10 @@ class StripeClient:
             left = None if left is None else left - len(found)
             if not found or answer.body.get("has_more") is not True:
                 return
-            params["starting_after"] = remote_id(found[-1])
+            last = remote_id(found[-1])
+            if not last:
+                raise ProviderError("a page ends in what has no id", provider=self._alias)
+            params["starting_after"] = last
 
     def _get(self, url: str, params: Mapping[str, object]) -> Answer:
         return self._call("get", url, params)

@@ -9,7 +9,7 @@ from billing.providers.base import (
     WritesOffInvoices,
 )
 from billing.providers.stripe import mapping
-from billing.providers.stripe.backend import StripeBackend
+from billing.providers.stripe.backend import StripeBackend, readable
 from billing.providers.types import JSON, InvoiceData, PaymentData, Ref
 
 _INVOICE_EXPAND = ("payments.data.payment.payment_intent",)
@@ -25,7 +25,7 @@ class Invoices(StripeBackend, CollectsInvoices, WritesOffInvoices, PrintsInvoice
         found = self._client.pages(
             "invoices", customer=customer.id, limit=limit, expand=("data.payments",)
         )
-        return [mapping.invoice(each, as_of=as_of) for each, as_of in found]
+        return list(readable(found, mapping.invoice))
 
     def get_payment(self, payment: Ref) -> PaymentData:
         """Read a PaymentIntent; invoices from before 2019-03-15 may name a bare charge."""

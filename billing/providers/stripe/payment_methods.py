@@ -2,7 +2,7 @@
 
 from billing.providers.base import ManagesPaymentMethods
 from billing.providers.stripe import mapping
-from billing.providers.stripe.backend import ENDED, StripeBackend
+from billing.providers.stripe.backend import ENDED, StripeBackend, readable
 from billing.providers.stripe.client import begun
 from billing.providers.types import (
     CustomerData,
@@ -20,7 +20,7 @@ class PaymentMethods(StripeBackend, ManagesPaymentMethods):
 
     def list_payment_methods(self, customer: Ref) -> list[PaymentMethodData]:
         found = self._client.pages("customers", customer.id, "payment_methods")
-        return [mapping.payment_method(each, as_of=as_of) for each, as_of in found]
+        return list(readable(found, mapping.payment_method))
 
     def create_payment_method(
         self, customer: Ref, request: PaymentMethodRequest, *, idempotency_key: str
@@ -70,5 +70,5 @@ class PaymentMethods(StripeBackend, ManagesPaymentMethods):
 
     def _running(self, customer: Ref) -> list[SubscriptionData]:
         found = self._client.pages("subscriptions", customer=customer.id)
-        listed = (mapping.subscription(each, as_of=as_of) for each, as_of in found)
+        listed = readable(found, mapping.subscription)
         return [each for each in listed if each.status not in ENDED]

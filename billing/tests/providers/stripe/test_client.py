@@ -142,6 +142,17 @@ class TestPages:
             mock.get(f"{BASE}/v1/invoices", json=answer, match=[query])
             assert len(list(client().pages("invoices", limit=2))) == 2
 
+    def test_a_page_that_cannot_be_left_is_not_asked_for_again(self) -> None:
+        with responses.RequestsMock() as mock:
+            answer = self.page(["in_1"], True)
+            answer["data"].append({"object": "invoice"})
+            mock.get(f"{BASE}/v1/invoices", json=answer)
+            listed = client().pages("invoices")
+            assert next(listed)[0] == {"id": "in_1"}
+            next(listed)
+            with pytest.raises(ProviderError):
+                next(listed)
+
     def test_an_empty_page_ends_it(self) -> None:
         with responses.RequestsMock() as mock:
             mock.get(f"{BASE}/v1/invoices", json=self.page([], True))

@@ -5,17 +5,22 @@ knows and values of wrong types, one after the other. What is mapped may then di
 ours, or in those that READINGS says hang together.
 """
 
+import importlib
+import inspect
 import json
+import pkgutil
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from billing.providers.stripe import mapping
+from billing.providers import stripe
+from billing.providers.stripe import mapping, returned, setup
 from billing.providers.stripe.mapping import REFERENCE_KEY
 from billing.providers.stripe.values import Incomplete
 from billing.tests.providers.stripe.json_places import GONE, places, where_of, with_value
@@ -28,6 +33,7 @@ PUBLISHED: dict[str, Any] = json.loads(_FILE.read_text())["resources"]
 ODD: tuple[Any, ...] = (
     GONE, None, "a_new_word", 5, -5, 1.5, True, [], {}, ["a"], {"id": 5}
 )  # fmt: skip
+ALWAYS = {"status": ("status", "provider_status")}
 AMOUNTS = frozenset({"amount", "currency"})
 
 
@@ -37,7 +43,8 @@ class Reading:
 
     `cases`: values by dotted path that make an example worth looking at. `older`: a fixture of an
     older version. `required`: what no object of the kind is without, beside its id. `together`:
-    dotted path -> the fields of ours that hang on it, where it is more than one. `never`: fields of
+    dotted path -> the fields of ours that hang on it, where it is more than one; a status always
+    has the provider's word beside ours. `either`: of these, one must be there. `never`: fields of
     ours that this kind never tells.
     """
 
@@ -47,6 +54,7 @@ class Reading:
     expanded: tuple[str, ...] = ()
     older: str = ""
     required: frozenset[str] = frozenset()
+    either: frozenset[str] = frozenset()
     together: Mapping[str, str] = field(default_factory=dict)
     never: frozenset[str] = frozenset()
 
@@ -76,7 +84,7 @@ READINGS = {
         expanded=("latest_invoice", "pending_setup_intent"),
         older="older_subscription",
         together={
-            "status": "status provider_status end_reason incomplete_reason next_action",
+            "status": "end_reason incomplete_reason next_action",
             "latest_invoice.confirmation_secret.client_secret": "incomplete_reason next_action",
         },
     ),
@@ -88,7 +96,7 @@ READINGS = {
         older="older_invoice",
         required=frozenset({"currency", "amount_due", "subtotal", "total", "lines.data.0.amount"}),
         together={
-            "status": "status provider_status payment_state",
+            "status": "payment_state",
             "amount_paid": "amount_paid_minor amount_due_minor",
         },
     ),
@@ -107,7 +115,7 @@ READINGS = {
         older="older_payment_intent",
         required=AMOUNTS,
         together={
-            "status": "status provider_status paid_at decline_code next_action",
+            "status": "paid_at decline_code next_action",
             "last_payment_error": "status decline_code",
             "last_payment_error.type": "status decline_code",
             "next_action.type": "next_action",
@@ -120,7 +128,7 @@ READINGS = {
         cases=({"status": "succeeded"}, {"status": "failed"}),
         required=AMOUNTS,
         together={
-            "status": "status provider_status paid_at decline_code",
+            "status": "paid_at decline_code",
             "object": "status paid_at decline_code",
         },
         never=frozenset({"invoice_id", "next_action"}),
@@ -131,6 +139,38 @@ READINGS = {
         cases=({"recurring.interval": "month", "recurring.interval_count": 1},),
         expanded=("product",),
         required=frozenset({"unit_amount", "currency"}),
+    ),
+    "refund": Reading(
+        map=returned.refund,
+        schema="refund",
+        cases=({"status": "succeeded", "reason": "duplicate"},),
+        required=AMOUNTS,
+        either=frozenset({"payment_intent", "charge"}),
+    ),
+    "dispute": Reading(
+        map=returned.dispute,
+        schema="dispute",
+        cases=({"status": "lost"},),
+        required=AMOUNTS,
+        either=frozenset({"payment_intent", "charge"}),
+    ),
+    "setup_session": Reading(
+        map=setup.setup_session,
+        schema="setup_intent",
+        cases=(
+            {"status": "requires_action", "next_action.type": "redirect_to_url"},
+            {"status": "requires_action", "next_action.type": "use_stripe_sdk"},
+            {"status": "requires_payment_method"},
+        ),
+        expanded=("mandate",),
+        together={
+            "status": "next_action decline_code",
+            "client_secret": "client_secret next_action",
+            "last_setup_error": "status decline_code",
+            "last_setup_error.type": "status decline_code",
+            "next_action.type": "next_action",
+            "next_action.redirect_to_url.url": "next_action",
+        },
     ),
 }
 
@@ -208,12 +248,12 @@ def check(reading: Reading, sources: Iterable[dict[str, Any]]) -> set[str]:
     seen = set()
     for source in sources:
         found = look(reading, source)
-        needed = reading.required | {"id"}
+        needed = reading.required | reading.either | {"id"}
         around = {path for path in found.raising if any(f"{path}." in each for each in needed)}
         assert found.raising - around <= needed
         for path in found.touched:
             names = found.own(path)
-            together = reading.together.get(path, "").split()
+            together = [*reading.together.get(path, "").split(), *ALWAYS.get(path, ())]
             loose = {each for each in names if not any(is_part(each, name) for name in together)}
             assert len(loose) <= 1, f"{path} costs {sorted(names)}"
             seen |= {each.split(".")[0] for each in names}
@@ -283,3 +323,19 @@ class TestPaymentMethodTypes:
         require_spec()
         details, data = self.mapped(kind, renamed="moon_debit")
         assert (data.type, data.last4) == ("moon_debit", details["last4"])
+
+
+def test_every_mapper_is_looked_at() -> None:
+    """A mapper takes an object and its time: `def refund(source, *, as_of)`."""
+    found = set()
+    for each in pkgutil.iter_modules(stripe.__path__):
+        module = importlib.import_module(f"{stripe.__name__}.{each.name}")
+        functions = inspect.getmembers(module, inspect.isfunction)
+        found |= {function for name, function in functions if is_mapper(module, name, function)}
+    missing = {each.__qualname__ for each in found - {reading.map for reading in READINGS.values()}}
+    assert not missing, f"READINGS needs a line for each of {missing}: map=..., schema=..."
+
+
+def is_mapper(module: ModuleType, name: str, function: Callable[..., Any]) -> bool:
+    is_own = function.__module__ == module.__name__ and not name.startswith("_")
+    return is_own and list(inspect.signature(function).parameters) == ["source", "as_of"]
