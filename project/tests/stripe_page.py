@@ -17,7 +17,10 @@ from billing.providers.stripe import events
 PAGE = Path(__file__).parents[2] / "docs" / "providers" / "stripe.md"
 REFRESH = "python -m project.tests.stripe_page"
 _CODE = Path(events.__file__).parent
-_ACCESS = {"get": "read", "pages": "read", "_page": "read", "post": "write", "delete": "write"}
+_ACCESS = {
+    **dict.fromkeys(("get", "pages", "_page"), "read"),
+    **dict.fromkeys(("post", "delete", "ask"), "write"),
+}
 _NAMESPACES = ("billing", "billing_portal", "checkout")
 _PART = re.compile(rf"(<!-- (\w+): {re.escape(REFRESH)} -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -82,7 +85,7 @@ def _calls() -> Iterator[tuple[str, str]]:
 
 def _is_ours(function: ast.Attribute) -> bool:
     on = function.value
-    is_client = isinstance(on, ast.Attribute) and on.attr == "_client"
+    is_client = ast.unparse(on) in ("self._client", "client")
     return function.attr in _ACCESS and (is_client or function.attr == "_page")
 
 

@@ -3,6 +3,7 @@
 import re
 
 from billing.providers.stripe import events
+from billing.tests.contract.operations import CAPABILITIES
 from project.tests import stripe_page as page
 
 
@@ -36,6 +37,13 @@ def test_permissions_are_found_in_the_code() -> None:
     assert "`customers`" in write
     assert "`balance`" in read
     assert "`customers`" not in read
+
+
+def test_every_operation_of_the_contract_has_its_permission() -> None:
+    text = page.permissions()
+    for operation in (each for listed in CAPABILITIES.values() for each in listed):
+        words = operation.split("/")[2:4]
+        assert f"`{words[0]}`" in text or f"`{'/'.join(words)}`" in text, operation
 
 
 def test_the_version_is_the_pinned_one() -> None:

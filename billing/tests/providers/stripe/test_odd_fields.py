@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from billing.providers import stripe
-from billing.providers.stripe import mapping, returned, setup
+from billing.providers.stripe import mapping, previews, returned, setup
 from billing.providers.stripe.mapping import REFERENCE_KEY
 from billing.providers.stripe.values import Incomplete
 from billing.tests.providers.stripe.json_places import GONE, places, where_of, with_value
@@ -55,8 +55,13 @@ class Reading:
     older: str = ""
     required: frozenset[str] = frozenset()
     either: frozenset[str] = frozenset()
+    has_id: bool = True
     together: Mapping[str, str] = field(default_factory=dict)
     never: frozenset[str] = frozenset()
+
+    @property
+    def needed(self) -> frozenset[str]:
+        return self.required | ({"id"} if self.has_id else set())
 
 
 _BILLED = {"lines.data.0.parent.type": "subscription_item_details"}
@@ -99,6 +104,14 @@ READINGS = {
             "status": "payment_state",
             "amount_paid": "amount_paid_minor amount_due_minor",
         },
+    ),
+    "preview": Reading(
+        map=previews.preview,
+        schema="invoice",
+        cases=(_BILLED,),
+        has_id=False,
+        required=frozenset({"currency", "amount_due", "subtotal", "total", "lines.data.0.amount"}),
+        together={"period_end": "billed_at due_now_minor"},
     ),
     "payment_intent": Reading(
         map=mapping.payment,
@@ -248,7 +261,7 @@ def check(reading: Reading, sources: Iterable[dict[str, Any]]) -> set[str]:
     seen = set()
     for source in sources:
         found = look(reading, source)
-        needed = reading.required | reading.either | {"id"}
+        needed = reading.needed | reading.either
         around = {path for path in found.raising if any(f"{path}." in each for each in needed)}
         assert found.raising - around <= needed
         for path in found.touched:
@@ -290,7 +303,7 @@ def test_nothing_is_mapped_without_what_every_object_has(kind: str) -> None:
     require_spec()
     reading = READINGS[kind]
     source = next(whole_examples(reading))
-    for path in reading.required | {"id"}:
+    for path in reading.needed:
         for value in (GONE, None, "a new word", [], True):
             if (path, value) == ("id", "a new word"):
                 continue
