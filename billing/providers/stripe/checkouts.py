@@ -9,7 +9,7 @@ from billing.providers.base import HostsCheckout, HostsPortal
 from billing.providers.stripe.amounts import optional_amount, to_stripe
 from billing.providers.stripe.backend import StripeBackend
 from billing.providers.stripe.mapping import REFERENCE_KEY, member, reference
-from billing.providers.stripe.values import currency, moment, remote_id, required_id, text
+from billing.providers.stripe.values import moment, optional_currency, remote_id, required_id, text
 from billing.providers.types import (
     JSON,
     CheckoutData,
@@ -111,7 +111,7 @@ def _required(request: CheckoutRequest, name: str) -> Any:
 def checkout_data(source: JSON, *, as_of: datetime) -> CheckoutData:
     raw_status = text(source.get("status"))
     status = member(CheckoutStatus, raw_status)
-    code = currency(source) if source.get("currency") else ""
+    code = optional_currency(source)
     is_settled = source.get("payment_status") in _SETTLED
     return CheckoutData(
         id=required_id(source),

@@ -80,9 +80,14 @@ def required_id(source: JSON) -> str:
 
 
 def currency(source: JSON) -> str:
-    """Return the ISO 4217 code in capitals: Stripe writes it in small letters."""
+    """Return the ISO 4217 code in capitals; raise Incomplete when there is none."""
+    return optional_currency(source) or incomplete(source, "currency")
+
+
+def optional_currency(source: JSON) -> str:
+    """Return the ISO 4217 code in capitals, '' for anything else: Stripe writes small letters."""
     code = text(source.get("currency")).upper()
-    return code if _CURRENCY.fullmatch(code) else incomplete(source, "currency")
+    return code if _CURRENCY.fullmatch(code) else ""
 
 
 def incomplete(source: JSON, name: str) -> str:

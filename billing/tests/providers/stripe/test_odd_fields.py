@@ -20,7 +20,16 @@ from typing import Any
 import pytest
 
 from billing.providers import stripe
-from billing.providers.stripe import mapping, previews, returned, setup
+from billing.providers.stripe import (
+    checkouts,
+    endpoints,
+    mapping,
+    meters,
+    previews,
+    returned,
+    setup,
+)
+from billing.providers.stripe.events import API_VERSION
 from billing.providers.stripe.mapping import REFERENCE_KEY
 from billing.providers.stripe.values import Incomplete
 from billing.tests.providers.stripe.json_places import GONE, places, where_of, with_value
@@ -166,6 +175,19 @@ READINGS = {
         cases=({"status": "lost"},),
         required=AMOUNTS,
         either=frozenset({"payment_intent", "charge"}),
+    ),
+    "checkout": Reading(
+        map=checkouts.checkout_data,
+        schema="checkout.session",
+        cases=({"mode": "payment", "status": "complete", "payment_status": "paid"},),
+        together={"status": "is_paid", "currency": "currency total_minor"},
+    ),
+    "meter": Reading(map=meters.meter_data, schema="billing.meter", cases=({"status": "active"},)),
+    "endpoint": Reading(
+        map=endpoints.endpoint_data,
+        schema="webhook_endpoint",
+        cases=({"status": "enabled", "api_version": API_VERSION},),
+        together={"api_version": "api_version is_pinned"},
     ),
     "setup_session": Reading(
         map=setup.setup_session,
