@@ -5,6 +5,7 @@ webhooks may arrive; where all are lost, `manage.py billing_sync` makes up for t
 
 import json
 import random
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,14 +18,17 @@ import requests
 
 from billing.tests.integration.harness import STRIPE_SECRET, Cobro, cobro
 from billing.tests.integration.journeys import ENDS, Buyer, Call, Journey, told
+from billing.tests.integration.losses import LOSSES, Loss, objects_of
 from billing.tests.stripe_account import StripeAccount
 from billing.tests.stripe_account.account import JSON
+from billing.tests.stripe_account.faults import Fault
 from billing.tests.stripe_account.journal import Journal, post_all
 from billing.tests.stripe_account.server import CALL_TAKES, served
 
 pytestmark = [pytest.mark.postgres, pytest.mark.processes]
 
 BUYERS_AT_ONCE = 4
+SENDINGS = 3  # of each call by the SDK
 SETTLE_SECONDS = 60
 LOST = "lost"
 Order = Callable[[list[JSON]], list[JSON]]
@@ -136,11 +140,19 @@ def account() -> StripeAccount:
 
 
 @pytest.fixture(scope="module")
+def journal(account: StripeAccount) -> Journal:
+    return Journal(account)
+
+
+@pytest.fixture(scope="module")
 def system(account: StripeAccount, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cobro]:
     folder = tmp_path_factory.mktemp("cobro")
+    settings = "billing.tests.integration.journey_settings"
     with (
         served(account, calls=folder / "stripe-calls.jsonl") as url,
-        cobro(folder, STRIPE_API_BASE=url, BILLING_CARD_RATE="1000/hour") as running,
+        cobro(
+            folder, STRIPE_API_BASE=url, DJANGO_SETTINGS_MODULE=settings, WEB_THREADS="8"
+        ) as running,
     ):
         yield running
 
@@ -152,42 +164,100 @@ def world(system: Cobro) -> World:
     return world
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    results: dict[Case, Result]
-    sent: Counter[str]
-    open_ends: JSON
-
-
-@pytest.fixture(scope="module")
-def outcome(world: World, account: StripeAccount) -> Outcome:
+def test_every_journey_ends_as_expected_in_every_order(
+    world: World, account: StripeAccount, journal: Journal
+) -> None:
     """Those whose webhooks are lost come last: what repairs their rows would repair others' too."""
-    journal = Journal(account)
     told_cases = [(journey, order) for journey in ENDS for order in ORDERS if order != LOST]
     results, sent = live(world, account, journal, told_cases)
-    lost, _ = live(world, account, journal, [(journey, LOST) for journey in ENDS])
-    return Outcome(results=results | lost, sent=sent, open_ends=world.rows("open_ends"))
+    assert 0 < sent["already_received"] < sent["accepted"]
+    results |= live(world, account, journal, [(journey, LOST) for journey in ENDS])[0]
+    wrong = {
+        f"{journey.__name__} {order}": differences(results[journey, order], first, ENDS[journey])
+        for journey, order in results
+        if (first := results[journey, "as sent"])
+    }
+    assert {name: found for name, found in wrong.items() if found} == {}
+    assert world.rows("open_ends") == {"operations": [], "events": []}
 
 
-@pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("journey", ENDS, ids=lambda each: each.__name__)
-class TestJourneys:
-    def test_ends_as_expected(self, outcome: Outcome, journey: Journey, order: str) -> None:
-        assert outcome.results[journey, order].end == ENDS[journey]
-
-    def test_rows_say_what_stripe_says(
-        self, outcome: Outcome, journey: Journey, order: str
-    ) -> None:
-        result = outcome.results[journey, order]
-        assert result.stored == result.told
-
-    def test_no_order_shows_in_the_rows(
-        self, outcome: Outcome, journey: Journey, order: str
-    ) -> None:
-        first = outcome.results[journey, "as sent"]
-        assert outcome.results[journey, order].whole == first.whole
+def differences(result: Result, first: Result, end: JSON) -> JSON:
+    """Where rows end otherwise than expected, than Stripe's objects, or than in another order."""
+    pairs = {
+        "end": (result.end, end),
+        "rows and Stripe": (result.stored, result.told),
+        "columns": (result.whole, first.whole),
+    }
+    return {
+        f"{what}: {part}": (found[part], wanted[part])
+        for what, (found, wanted) in pairs.items()
+        for part in wanted
+        if found[part] != wanted[part]
+    }
 
 
-def test_nothing_is_left_open(outcome: Outcome) -> None:
-    assert outcome.open_ends == {"operations": [], "events": []}
-    assert 0 < outcome.sent["already_received"] < outcome.sent["accepted"]
+@dataclass(frozen=True, kw_only=True)
+class Lost:
+    """One write whose answer is lost, by whom, and what the customer had at Stripe before."""
+
+    buyer: Buyer
+    loss: Loss
+    had: Counter[str]
+    key: str
+
+
+def test_a_write_whose_answer_is_lost_has_one_effect(
+    world: World, account: StripeAccount, journal: Journal
+) -> None:
+    """The SDK's own repetitions run out, the client is told that the outcome is unknown and repeats
+    its request: Stripe is asked with the same key, and the answer alone puts our rows right."""
+    names = [f"{each.__name__} lost" for each in LOSSES]
+    tokens = world.rows("owners", names=names)
+    buyers = [
+        Buyer(name=name, call=world.caller(token), account=account)
+        for name, token in zip(names, tokens, strict=True)
+    ]
+    with ThreadPoolExecutor(len(LOSSES)) as threads:
+        losses = list(threads.map(lambda make, buyer: make(buyer), LOSSES, buyers))
+        world.deliver([journal.take(buyer.customer_id) for buyer in buyers])
+        cases = [
+            Lost(buyer=buyer, loss=loss, had=objects_of(buyer), key=str(uuid.uuid4()))
+            for buyer, loss in zip(buyers, losses, strict=True)
+        ]
+        for each in cases:
+            lost = each.loss
+            account.break_next(Fault.HANG, lost.method, lost.path, times=SENDINGS, **lost.params)
+        unknown = list(threads.map(ask, cases))
+        assert {answer["code"] for _, answer in unknown} == {"outcome_unknown"}, unknown
+        assert [each.loss.is_done() for each in cases] == [True] * len(cases)
+        again = list(threads.map(ask, cases))
+    ids = [buyer.customer_id for buyer in buyers]
+    stored = world.rows("stored", ids=ids)
+    wrong = {
+        each.buyer.name: found
+        for each, (status, _), rows in zip(cases, again, stored, strict=True)
+        if (found := wrong_after(each, status, rows))
+    }
+    assert wrong == {}
+    assert world.rows("open_ends") == {"operations": [], "events": []}
+
+
+def ask(case: Lost) -> tuple[int, JSON]:
+    return case.buyer.call(*case.loss.request, case.key)
+
+
+def wrong_after(case: Lost, status: int, stored: JSON) -> JSON:
+    """What is not as it must be once the request was repeated."""
+    loss, buyer = case.loss, case.buyer
+    remote = told(buyer.account, buyer.customer_id)
+    keys = buyer.account.keys(loss.place, **loss.params)
+    checks = {
+        "answer": status in (200, 201),
+        "one effect": objects_of(buyer) == case.had + loss.adds,
+        "still done": loss.is_done(),
+        "one key": len(keys) >= SENDINGS and (len(set(keys)) == 1 or loss.method == "DELETE"),
+        **{f"rows: {part}": stored[part] == remote[part] for part in loss.shows},
+    }
+    return {
+        name: (status, keys, stored, remote) for name, is_right in checks.items() if not is_right
+    }

@@ -53,6 +53,13 @@ class Call:
         parts = urlsplit(self.path).path.split("/")[2:]
         return [self.method, *(unquote(each) for each in parts)]
 
+    def fits(self, place: str, params: Mapping[str, str]) -> bool:
+        """Whether it is one of this method and path (`*` is any text) with these parameters."""
+        own = self.params
+        return fnmatchcase("/".join(self.steps), place) and all(
+            own.get(name) == value for name, value in params.items()
+        )
+
     @property
     def params(self) -> JSON:
         query = self.body or urlsplit(self.path).query
@@ -103,8 +110,8 @@ class Account:
         self._answers: dict[str, tuple[object, tuple[int, JSON]]] = {}
         self.lives: dict[str, StripeLife] = {}
         self._surprises: dict[str, Callable[[], None]] = {}
-        self._faults: list[tuple[str, Fault]] = []
-        self._refusals: list[tuple[str, Refusal]] = []
+        self._faults: list[tuple[str, JSON, Fault]] = []
+        self._refusals: list[tuple[str, JSON, Refusal]] = []
         self.cards: dict[str, str] = {}
         self.carts: dict[str, JSON] = {}
         self.numbers = itertools.count(1)
@@ -122,18 +129,23 @@ class Account:
             if (call["method"], urlsplit(call["url"]).path) == (method, f"/v1/{path}")
         ]
 
-    def keys(self) -> list[str]:
-        """Idempotency keys of all writes, in order."""
-        headers = [call["headers"] for call in self.calls if call["method"] != "GET"]
-        return [each["Idempotency-Key"] for each in headers]
+    def keys(self, place: str = "*", **params: str) -> list[str]:
+        """Idempotency keys of all writes in order, or of those of a method and path (`POST/x/*`)
+        and parameters."""
+        writes = [call for call in self.calls if call["method"] != "GET"]
+        found = [call for call in writes if _received(call).fits(place, params)]
+        return [call["headers"]["Idempotency-Key"] for call in found]
 
     def refuse_next(self, method: str, path: str, status: int, **error: str) -> None:
         """Refuse the next call of this method and path (`*` is any text), without effect."""
-        self._refusals.append((f"{method}/{path}", Refusal(status, **error)))
+        self._refusals.append((f"{method}/{path}", {}, Refusal(status, **error)))
 
-    def break_next(self, fault: Fault, method: str, path: str) -> None:
-        """Let the next call of this method and path (`*` is any text) go wrong on its way."""
-        self._faults.append((f"{method}/{path}", fault))
+    def break_next(
+        self, fault: Fault, method: str, path: str, *, times: int = 1, **params: str
+    ) -> None:
+        """Let the next calls of this method, path (`*` is any text) and parameters go wrong on
+        their way."""
+        self._faults += [(f"{method}/{path}", params, fault)] * times
 
     def lose_next(self, method: str, path: str) -> None:
         """Carry out the next call of this method and path, and lose its answer."""
@@ -189,14 +201,15 @@ class Account:
         headers["Date"] = format_datetime(self.now, usegmt=True)
         return headers | ({"Retry-After": "1"} if status == 429 else {})
 
-    def _next(self, planned: list[tuple[str, Any]], call: Call) -> Any:
+    def _next(self, planned: list[tuple[str, JSON, Any]], call: Call) -> Any:
         """Take what is planned for this call, None when nothing is."""
-        place = "/".join(call.steps)
         with self._lock:
-            found = next((each for each in planned if fnmatchcase(place, each[0])), None)
-            if found:
-                planned.remove(found)
-        return found[1] if found else None
+            for each in planned:
+                place, params, what = each
+                if call.fits(place, params):
+                    planned.remove(each)
+                    return what
+        return None
 
     def _call(
         self, request: requests.PreparedRequest
@@ -309,6 +322,11 @@ _LOST: dict[Fault, Exception] = {
     Fault.HALF: requests.exceptions.ChunkedEncodingError(),
     Fault.RESET: requests.ConnectionError(ConnectionResetError()),
 }
+
+
+def _received(call: JSON) -> Call:
+    path = call["url"].removeprefix(API_BASE)
+    return Call(method=call["method"], path=path, headers=call["headers"], body=call["body"])
 
 
 def page(data: list[JSON], url: str = "/v1/things") -> JSON:
