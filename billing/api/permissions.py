@@ -55,6 +55,14 @@ class BelongsToOrganization(BasePermission):
         return request.method in SAFE_METHODS or target.tenant.may_write
 
 
+class MayWrite(BelongsToOrganization):
+    """For owners and billing admins, reads as well."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        is_member = super().has_permission(request, view)
+        return is_member and cast("OrganizationViewSet[Any]", view).tenant.may_write
+
+
 def _chosen(request: Request, view: "OrganizationViewSet[Any]", roles: Mapping[Any, str]) -> Any:
     named = request.headers.get(ORGANIZATION_HEADER)
     if named is not None:

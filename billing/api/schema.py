@@ -65,10 +65,13 @@ def describe(
     request: Any = None,
     parameters: Sequence[Any] = (),
     is_write: bool = False,
+    asks_provider: bool = False,
     is_public: bool = False,
 ) -> Callable[[Method], Method]:
     """Describe one viewset method, with the headers and problems that all of its kind share."""
-    problems = _PUBLIC_PROBLEMS if is_public else _WRITE_PROBLEMS if is_write else _READ_PROBLEMS
+    problems: tuple[int, ...] = _PUBLIC_PROBLEMS if is_public else _READ_PROBLEMS
+    if is_write or asks_provider:
+        problems = _WRITE_PROBLEMS
     headers = [] if is_public else [_ORGANIZATION, *([_KEY, _replayed(status)] if is_write else [])]
     decorator: Callable[[Method], Method] = extend_schema(
         summary=summary,

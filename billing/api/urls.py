@@ -7,6 +7,7 @@ from billing.api.exceptions import unknown_path
 from billing.api.viewsets.invoices import InvoiceViewSet
 from billing.api.viewsets.payment_methods import PaymentMethodViewSet
 from billing.api.viewsets.plans import PlanViewSet
+from billing.api.viewsets.setup_sessions import SetupSessionViewSet
 from billing.api.viewsets.subscriptions import SubscriptionViewSet
 
 
@@ -22,6 +23,7 @@ router = OptionalSlashRouter()
 router.register("plans", PlanViewSet, basename="billing-plan")
 router.register("subscriptions", SubscriptionViewSet, basename="billing-subscription")
 router.register("payment-methods", PaymentMethodViewSet, basename="billing-payment-method")
+router.register("setup-sessions", SetupSessionViewSet, basename="billing-setup-session")
 router.register("invoices", InvoiceViewSet, basename="billing-invoice")
 
 # Last, so that an unknown path under the prefix is a problem document in development as well.

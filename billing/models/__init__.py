@@ -13,6 +13,7 @@ from billing.models.payment_methods import PaymentMethod
 from billing.models.payments import Payment
 from billing.models.plans import Price, ProviderPrice, SubscriptionPlan
 from billing.models.routing import RoutingDecision, RuleSet
+from billing.models.setup_sessions import SetupSession
 from billing.models.subscriptions import Subscription
 from billing.models.sync_runs import SyncPage, SyncRun
 from billing.models.webhooks import WebhookEvent
@@ -35,6 +36,7 @@ __all__ = [
     "ProviderPrice",
     "RoutingDecision",
     "RuleSet",
+    "SetupSession",
     "StateChange",
     "Subscription",
     "SubscriptionPlan",

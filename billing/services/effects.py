@@ -8,7 +8,15 @@ from collections.abc import Callable, Mapping
 
 from billing.enums import InvoiceStatus, PaymentState, SubscriptionStatus
 from billing.errors import OutcomeUnknown, ProviderObjectMissing
-from billing.models import Customer, Invoice, Operation, PaymentMethod, Price, Subscription
+from billing.models import (
+    Customer,
+    Invoice,
+    Operation,
+    PaymentMethod,
+    Price,
+    SetupSession,
+    Subscription,
+)
 from billing.providers.base import (
     FindsByReference,
     ReadsCustomers,
@@ -137,6 +145,15 @@ def _method_is_added(operation: Operation) -> bool:
     return bool(new)
 
 
+def _session_is_open(operation: Operation) -> bool:
+    """One whose answer was lost is of no use: nobody has its client secret, and it charges nothing.
+    The customer opens another."""
+    session = SetupSession.objects.filter(pk=operation.pk).first()
+    if session:
+        operation.remote_id = session.provider_setup_session_id
+    return session is not None
+
+
 def _method_is_removed(operation: Operation) -> bool:
     method = PaymentMethod.objects.select_related("customer").get(pk=operation.subject_id)
     reader = providers.get(operation.provider, ReadsPaymentMethods)
@@ -194,6 +211,7 @@ _OBSERVERS: Mapping[str, Callable[[Operation], bool]] = {
     "subscription.pause": _subscription_is_paused,
     "subscription.unpause": _subscription_is_unpaused,
     "payment_method.add": _method_is_added,
+    "setup_session.open": _session_is_open,
     "payment_method.remove": _method_is_removed,
     "payment_method.set_default": _method_is_default,
     "invoice.pay": _invoice_is_paid,

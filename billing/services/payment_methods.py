@@ -30,7 +30,7 @@ def add(
     As the default method it takes over running subscriptions, and their open invoices are collected
     with it. Raises PaymentDeclined, UnsupportedOperation, ProfileIncomplete.
     """
-    alias = provider or _route(organization, user)
+    alias = provider or route(organization, user)
     adapter = providers.get(alias, ManagesPaymentMethods)
     customer = customers.ensure(organization, alias)
     with operations.start("payment_method.add", customer, request_key) as operation:
@@ -49,6 +49,16 @@ def add(
         set_default(method, request_key=request_key)
         collect_open_invoices(customer, request_key=request_key)
     return _recorded(customer, method.provider_payment_method_id)
+
+
+def route(organization: AnyOrganization, user: Any) -> str:
+    """The provider that a subscription of `organization` would be paid at."""
+    return routing.decide(
+        organization,
+        transaction_type=TransactionType.SUBSCRIPTION,
+        needs=ManagesPaymentMethods,
+        user=user,
+    ).provider
 
 
 def set_default(method: PaymentMethod, *, request_key: str = "") -> PaymentMethod:
@@ -100,15 +110,6 @@ def _is_last_of_running(method: PaymentMethod) -> bool:
     others = method.customer.payment_methods.filter(is_active=True).exclude(pk=method.pk)
     running = Subscription.objects.filter(customer=method.customer).live()
     return method.is_active and not others.exists() and running.exists()
-
-
-def _route(organization: AnyOrganization, user: Any) -> str:
-    return routing.decide(
-        organization,
-        transaction_type=TransactionType.SUBSCRIPTION,
-        needs=ManagesPaymentMethods,
-        user=user,
-    ).provider
 
 
 def _recorded(customer: Customer, remote_id: str) -> PaymentMethod:

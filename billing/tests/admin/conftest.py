@@ -102,6 +102,13 @@ def make_rows(number: int = 1) -> dict[type, Any]:
         exp_year=2031,
         billing_address={"country": "MX"},
     )
+    add(
+        models.SetupSession,
+        **at,
+        **ours,
+        customer=customer,
+        provider_setup_session_id=f"setup_{number}",
+    )
     rule_set = add(
         models.RuleSet, version=number, rules=[{"provider": alias}], is_active=number == 1
     )

@@ -11,9 +11,9 @@ from django.test import Client
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
-from billing.models import Invoice, Organization, PaymentMethod, Subscription
+from billing.models import Invoice, Organization, PaymentMethod, SetupSession, Subscription
 from billing.registry import providers
-from billing.services import subscriptions
+from billing.services import setup_sessions, subscriptions
 from billing.tests.attacks.operations import Ours
 from billing.tests.integration.harness import STRIPE_KEY, STRIPE_SECRET
 from billing.tests.integration.hostile import Door, Headers, sandbox_door, stripe_door
@@ -77,11 +77,19 @@ def subscription(organization_mx: Organization, published: Any, deliver: Any) ->
 
 
 @pytest.fixture
-def ours(subscription: Subscription) -> Ours:
+def setup_session(subscription: Subscription) -> SetupSession:
+    """One at another provider than the one that the organization pays at."""
+    owner = subscription.organization
+    return setup_sessions.open_session(owner, provider="stripe").session
+
+
+@pytest.fixture
+def ours(subscription: Subscription, setup_session: SetupSession) -> Ours:
     ids = {
         "subscriptions": subscription.pk,
         "payment-methods": PaymentMethod.objects.get().pk,
         "invoices": Invoice.objects.get().pk,
+        "setup-sessions": setup_session.pk,
     }
     named = {name: str(pk) for name, pk in ids.items()}
     return Ours(ids=named, organization=str(subscription.organization_id))

@@ -62,6 +62,10 @@ TABLE = {
         write(409, 201),
         {"plan": "startup", "interval": "monthly", "payment_method_token": "tok_visa"},
     ),
+    "GET setup-sessions/{id}": Row(write(200)),
+    "POST setup-sessions": Row(
+        write(201, 201), {"provider": "stripe", "methods": ["card", "sepa_debit"]}
+    ),
     "POST payment-methods": Row(write(201, 201), {"token": "tok_mastercard"}),
     "DELETE payment-methods/{id}": Row(write(204), query="?force=true"),
     "DELETE subscriptions/{id}": Row(write(200), query="?at_period_end=false"),

@@ -24,7 +24,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from billing.models import Invoice, Organization, PaymentMethod, Subscription
+from billing.models import Invoice, Organization, PaymentMethod, SetupSession, Subscription
 from billing.tests.attacks.operations import TABLE
 from billing.tests.soak import IS_LONG, long_or_short
 
@@ -36,7 +36,12 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-ROWS = {"subscriptions": Subscription, "payment-methods": PaymentMethod, "invoices": Invoice}
+ROWS = {
+    "subscriptions": Subscription,
+    "payment-methods": PaymentMethod,
+    "invoices": Invoice,
+    "setup-sessions": SetupSession,
+}
 pytestmark = [pytest.mark.django_db, pytest.mark.soak(block="attacks")]
 
 
@@ -76,7 +81,7 @@ def test_the_answer_is_one_that_is_described(
     name: str,
     role: str,
     schema: Any,
-    subscription: Subscription,
+    setup_session: SetupSession,
     organization_mx: Organization,
     member_of: Callable[..., Any],
 ) -> None:

@@ -65,6 +65,7 @@ ADMIN_MODELS = [
     "billing/providerprice",
     "billing/routingdecision",
     "billing/ruleset",
+    "billing/setupsession",
     "billing/statechange",
     "billing/subscription",
     "billing/subscriptionplan",

@@ -18,7 +18,7 @@ from billing.models import (
     SubscriptionPlan,
 )
 from billing.registry import providers
-from billing.services import customers, payment_methods, plans, subscriptions
+from billing.services import customers, payment_methods, plans, setup_sessions, subscriptions
 from billing.tests.integration.harness import STRIPE_KEY, STRIPE_SECRET
 from billing.tests.stripe_account import StripeAccount
 
@@ -133,3 +133,26 @@ def test_a_new_default_pays_running_subscriptions(
     assert made["id"] == row.provider_subscription_id
     assert made["default_payment_method"] == method.provider_payment_method_id
     assert customers.ensure(organization_de, "stripe").pk == method.customer_id
+
+
+@pytest.mark.parametrize(
+    ("token", "kind"),
+    [("pm_card_authenticationRequired", "card"), ("pm_usBankAccount", "bank_account")],
+)
+def test_a_method_that_the_customer_sets_up_in_the_browser(
+    account: StripeAccount,
+    plan: SubscriptionPlan,
+    organization_de: Organization,
+    token: str,
+    kind: str,
+) -> None:
+    session = setup_sessions.open_session(organization_de, methods=[kind]).session
+    (intent,) = remote(account, "setup_intent")
+    assert intent["metadata"] == {"cobro_reference": str(session.pk)}
+    account.confirm_setup(intent["id"], token)
+    state = setup_sessions.read(session)
+    assert (state.data.status, state.payment_method) == ("requires_action", None)
+    account.finish_setup(intent["id"])
+    method = setup_sessions.read(session).payment_method
+    assert method is not None
+    assert (method.type, method.organization) == (kind, organization_de)
