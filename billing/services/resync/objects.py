@@ -1,7 +1,7 @@
 """The mirrored kinds: customers, payment methods, subscriptions, invoices, payments."""
 
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, ClassVar
 
@@ -47,7 +47,8 @@ class Objects(Part):
 
     def unseen(self, this: Pass, seen: set[str]) -> Outcome:
         outcome = Outcome()
-        for rows in chunks(self._unseen_rows(this, seen)):
+        for keys in chunks(self._unseen_keys(this, seen)):
+            rows = self.expected().filter(pk__in=keys).defer("provider_data").order_by("pk")
             found: list[ObjectData] = []
             gone: list[Any] = []
             for row in rows:
@@ -61,14 +62,13 @@ class Objects(Part):
                 sync.record_missing(self.kind, gone)
         return outcome
 
-    def _unseen_rows(self, this: Pass, seen: set[str]) -> Iterator[Any]:
+    def _unseen_keys(self, this: Pass, seen: set[str]) -> list[Any]:
         """A row that was made after the pass began may be in no page that it read."""
         rows = self.expected().filter(
             provider=this.provider, mode=this.mode, created_at__lt=this.started_at
         )
-        for row in rows.order_by("pk").iterator(chunk_size=500):
-            if self._remote_id(row) not in seen:
-                yield row
+        found = rows.order_by("pk").values_list("pk", self.kind.id_field)
+        return [key for key, remote_id in found.iterator() if remote_id not in seen]
 
     def _fetch(self, this: Pass, row: Any) -> ObjectData:
         owner = row if isinstance(row, Customer) else row.customer

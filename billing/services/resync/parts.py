@@ -73,15 +73,9 @@ def from_cursor(call: Callable[[str], T], cursor: str) -> T:
         return asking(lambda: call(""))
 
 
-def chunks(rows: Iterator[T], size: int = CHUNK) -> Iterator[list[T]]:
-    chunk: list[T] = []
-    for row in rows:
-        chunk.append(row)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
+def chunks(items: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 def uuids(texts: Sequence[str | None]) -> list[uuid.UUID]:

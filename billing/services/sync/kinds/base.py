@@ -34,7 +34,7 @@ def locked(model: type[models.Model], condition: Q) -> list[Any]:
 
 
 def unlocked(model: type[models.Model], condition: Q) -> list[Any]:
-    return list(model._default_manager.filter(condition))
+    return list(model._default_manager.filter(condition).defer("provider_data"))
 
 
 @dataclass
@@ -113,7 +113,9 @@ def by_id(
     wanted = {item for item in ids if item}
     if not wanted:
         return {}
-    found = rows.filter(**{f"{id_field}__in": wanted}, provider=provider, mode=mode)
+    found = rows.defer("provider_data").filter(
+        **{f"{id_field}__in": wanted}, provider=provider, mode=mode
+    )
     return {getattr(row, id_field): row for row in found}
 
 
