@@ -1,9 +1,15 @@
 """docs/providers/stripe.md says what the code does."""
 
 import re
+from typing import Any
+
+import pytest
+import responses
 
 from billing.providers.stripe import events
 from billing.tests.contract.operations import CAPABILITIES
+from billing.tests.stripe_account import StripeAccount
+from project.documented_settings import BILLING_PROVIDERS
 from project.tests import stripe_page as page
 
 
@@ -49,6 +55,22 @@ def test_every_operation_of_the_contract_has_its_permission() -> None:
 def test_the_version_is_the_pinned_one() -> None:
     versions = set(re.findall(r"\b20\d\d-\d\d-\d\d\.[a-z]+", page.PAGE.read_text()))
     assert versions == {events.API_VERSION}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_registration_runs_as_it_stands(
+    settings: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings.BILLING_PROVIDERS = BILLING_PROVIDERS
+    (code,) = re.findall(r"```python\n(.*?)```", page.PAGE.read_text(), re.DOTALL)
+    account = StripeAccount()
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        account.serve(mock)
+        exec(code, {})  # noqa: S102 - the page's own words
+    (made,) = account.all("webhook_endpoint")
+    assert set(made["enabled_events"]) == set(events.KINDS)
+    assert made["api_version"] == events.API_VERSION
+    assert capsys.readouterr().out.startswith("whsec_")
 
 
 def test_it_stays_short() -> None:
