@@ -9,7 +9,14 @@ from billing.providers.base import HostsCheckout, HostsPortal
 from billing.providers.stripe.amounts import optional_amount, to_stripe
 from billing.providers.stripe.backend import StripeBackend
 from billing.providers.stripe.mapping import REFERENCE_KEY, member, reference
-from billing.providers.stripe.values import moment, optional_currency, remote_id, required_id, text
+from billing.providers.stripe.values import (
+    incomplete,
+    moment,
+    optional_currency,
+    remote_id,
+    required_id,
+    text,
+)
 from billing.providers.types import (
     JSON,
     CheckoutData,
@@ -51,13 +58,7 @@ class Checkouts(StripeBackend, HostsCheckout, HostsPortal):
             idempotency_key=idempotency_key,
             params={"customer": customer.id, "return_url": return_url},
         )
-        return PortalSessionData(
-            id=required_id(answer.body),
-            customer_id=remote_id(answer.body.get("customer")),
-            as_of=answer.as_of,
-            url=text(answer.body.get("url")),
-            raw=answer.body,
-        )
+        return portal_data(answer.body, as_of=answer.as_of)
 
 
 def session(request: CheckoutRequest, tax: JSON) -> JSON:
@@ -130,5 +131,15 @@ def checkout_data(source: JSON, *, as_of: datetime) -> CheckoutData:
         invoice_id=remote_id(source.get("invoice")) or None,
         setup_session_id=remote_id(source.get("setup_intent")) or None,
         reference=reference(source) or text(source.get("client_reference_id")) or None,
+        raw=source,
+    )
+
+
+def portal_data(source: JSON, *, as_of: datetime) -> PortalSessionData:
+    return PortalSessionData(
+        id=required_id(source),
+        customer_id=remote_id(source.get("customer")),
+        as_of=as_of,
+        url=text(source.get("url")) or incomplete(source, "url"),
         raw=source,
     )
