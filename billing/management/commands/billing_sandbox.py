@@ -1,4 +1,5 @@
-"""Drive the sandbox from a terminal: post its webhooks, move its clock, make it misbehave."""
+"""Drive the sandbox from a terminal: post its webhooks, move its clock, make it misbehave, pay
+its checkouts."""
 
 import json
 import signal
@@ -14,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from billing.errors import BillingError, ProviderError
 from billing.providers.base import Simulates
+from billing.providers.types import Ref
 from billing.registry import providers
 
 POLL_SECONDS = 0.2
@@ -34,6 +36,10 @@ class Command(BaseCommand):
         faults = commands.add_parser("faults", help="make deliveries or calls misbehave")
         faults.add_argument("alias")
         faults.add_argument("faults", nargs="+", metavar="name=value")
+        complete = commands.add_parser("complete", help="pay an open checkout as its customer")
+        complete.add_argument("alias")
+        complete.add_argument("checkout", help="its remote id: checkout_...")
+        complete.add_argument("--token", default="tok_visa", help="a magic token (tok_visa)")
         commands.add_parser("status", help="show clock, queue and faults of each alias")
 
     def handle(self, *args: object, **options: Any) -> None:
@@ -45,6 +51,8 @@ class Command(BaseCommand):
                 self._advance(timedelta(days=options["days"], hours=options["hours"]))
             elif action == "faults":
                 self._set_faults(options["alias"], options["faults"])
+            elif action == "complete":
+                self._complete(options["alias"], options["checkout"], options["token"])
             else:
                 self._show_status()
         except BillingError as exc:
@@ -82,6 +90,11 @@ class Command(BaseCommand):
                 moved.add(path)
                 moments = provider.advance_clock(by)
                 self.stdout.write(f"{path}: {by} on, {moments} moments ran")
+
+    def _complete(self, alias: str, checkout_id: str, token: str) -> None:
+        provider = providers.get(alias, Simulates)
+        done = provider.complete_checkout(Ref(id=checkout_id), token=token)
+        self.stdout.write(f"{done.id}: {done.status}, {'paid' if done.is_paid else 'not paid yet'}")
 
     def _set_faults(self, alias: str, pairs: list[str]) -> None:
         try:

@@ -94,10 +94,11 @@ class SandboxProvider(
     """A provider without an account: state in a file, magic tokens, signed webhooks, own clock.
 
     Options: `path` (SQLite file), `secret` (Standard Webhooks secret, or a list of them, the first
-    signs), `webhook_url` (where deliveries go; empty: they stay queued), `namespace` (default: the
-    alias), `like` (what it stands in for: `name`, `capabilities`, `methods`, `currencies`,
-    `countries`, `cancels_at_period_end`, `has_idempotency_keys`, `required_profile`), `seed`
-    (an integer: the same remote ids in every run), `public_key`.
+    signs), `webhook_url` (where deliveries go; empty: to the endpoint that was registered by call,
+    without one they stay queued), `namespace` (default: the alias), `like` (what it stands in for:
+    `name`, `capabilities`, `methods`, `currencies`, `countries`, `cancels_at_period_end`,
+    `has_idempotency_keys`, `required_profile`), `seed` (an integer: the same remote ids in every
+    run), `public_key`.
     """
 
     def client_config(self) -> ClientConfig:

@@ -17,8 +17,19 @@ from billing.models import (
     Subscription,
     SubscriptionPlan,
 )
+from billing.providers.base import ReadsInvoices
+from billing.providers.types import Ref
 from billing.registry import providers
-from billing.services import customers, payment_methods, plans, setup_sessions, subscriptions
+from billing.services import (
+    customers,
+    invoices,
+    operations,
+    payment_methods,
+    plans,
+    setup_sessions,
+    subscriptions,
+    sync,
+)
 from billing.tests.integration.harness import STRIPE_KEY, STRIPE_SECRET
 from billing.tests.stripe_account import StripeAccount
 
@@ -63,6 +74,41 @@ def test_prices_of_a_plan_share_a_product(account: StripeAccount, plan: Subscrip
     assert set(ProviderPrice.objects.values_list("provider_product_id", flat=True)) == {
         product["id"]
     }
+
+
+@pytest.mark.parametrize("behavior", ["inclusive", "exclusive"])
+def test_a_price_says_whether_tax_is_in_it(account: StripeAccount, behavior: str) -> None:
+    plan = SubscriptionPlan.objects.create(slug="pro", name="Pro")
+    price = Price.objects.create(
+        plan=plan, interval="monthly", currency="USD", amount_minor=2999, tax_behavior=behavior
+    )
+    plans.publish(price, "stripe")
+    assert [each["tax_behavior"] for each in remote(account, "price")] == [behavior]
+
+
+@pytest.mark.parametrize(
+    ("command", "status"), [("void", "void"), ("mark_uncollectible", "uncollectible")]
+)
+def test_an_invoice_is_written_off_and_a_lost_answer_looked_up(
+    account: StripeAccount,
+    plan: SubscriptionPlan,
+    organization_de: Organization,
+    command: str,
+    status: str,
+) -> None:
+    subscribe(organization_de, plan, token="pm_card_authenticationRequired")
+    (found,) = remote(account, "invoice")
+    reader = providers.get("stripe", ReadsInvoices)
+    invoice = sync.upsert_invoice("stripe", reader.get_invoice(Ref(id=found["id"])))
+    account.lose_next("POST", f"invoices/{found['id']}/{command}")
+    with pytest.raises(OutcomeUnknown):
+        getattr(invoices, command)(invoice)
+    operation = Operation.objects.get(verb=f"invoice.{command}")
+    assert operation.outcome == OperationOutcome.UNKNOWN
+    operations.look_up(operation)
+    invoice.refresh_from_db()
+    assert (operation.outcome, invoice.status) == (OperationOutcome.DONE, status)
+    assert found["status"] == status
 
 
 def test_a_life(

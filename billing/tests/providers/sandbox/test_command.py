@@ -13,6 +13,7 @@ from django.core.management import CommandError, call_command
 from billing.providers.base import Simulates
 from billing.providers.sandbox import clock
 from billing.registry import providers
+from billing.testing import checkout_request
 from billing.tests.providers.sandbox.conftest import Driver
 
 BACKEND = "billing.providers.sandbox.SandboxProvider"
@@ -89,3 +90,14 @@ def test_deliver_ends_on_a_signal(path: str, number: int) -> None:
     call_command("billing_sandbox", "deliver", stdout=out)
     assert out.getvalue() == "Delivering webhooks of one, two\n"
     assert signal.getsignal(number) is earlier
+
+
+def test_a_checkout_is_completed(path: str) -> None:
+    driver = Driver(providers.get("one", Simulates))  # type: ignore[arg-type]
+    request = checkout_request(driver.customer(), driver.plan())
+    opened = driver.provider.create_checkout(request, idempotency_key="k1").id
+    with pytest.raises(CommandError):
+        run("complete", "one", opened, "--token", "tok_declined")
+    assert run("complete", "one", opened) == f"{opened}: complete, paid\n"
+    with pytest.raises(CommandError):
+        run("complete", "two", opened)
