@@ -184,6 +184,8 @@ class Account:
             return Reply(status=0, headers={}, body={}, fault=fault)
         with self.happening():
             status, body = self._once(call)
+            if fault is Fault.FAIL:
+                status, body = self._failed(call)
             reply = Reply(status=status, headers=self._headers(status), body=body, fault=fault)
             self.calls.append(self._recorded(call, reply))
         return reply
@@ -222,7 +224,8 @@ class Account:
         reply = self.answer(call)
         if reply.fault is Fault.BREAK:
             return 500, {}, ""
-        return _LOST[reply.fault] if reply.fault else (reply.status, reply.headers, reply.text)
+        lost = _LOST.get(reply.fault) if reply.fault else None
+        return lost or (reply.status, reply.headers, reply.text)
 
     def _once(self, call: Call) -> tuple[int, JSON]:
         """Stripe: the first answer to a key is repeated, declines included; GET and DELETE have no
@@ -240,6 +243,13 @@ class Account:
         answer = self._answer(path, copy.deepcopy(params))
         if key:
             self._answers[key] = (path, params), answer
+        return answer
+
+    def _failed(self, call: Call) -> tuple[int, JSON]:
+        """Stripe: a key's first answer is repeated, 500 errors included."""
+        answer = 500, Refusal(500, type="api_error").body
+        if "Idempotency-Key" in call.headers:
+            self._answers[call.headers["Idempotency-Key"]] = (call.steps, call.params), answer
         return answer
 
     def _answer(self, path: list[str], params: JSON) -> tuple[int, JSON]:

@@ -7,6 +7,7 @@ class Fault(enum.Enum):
     DEAF = "no effect and no answer"
     HANG = "the effect and no answer"
     BREAK = "the effect and a 500 of something in between"
+    FAIL = "the effect and Stripe's own 500, which the key's repetitions get too"
     HALF = "the effect and half an answer"
     RESET = "the effect and a connection that is reset"
 

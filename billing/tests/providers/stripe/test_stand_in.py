@@ -93,7 +93,21 @@ def test_what_one_call_wrote_is_older_than_what_the_next_reads(
     assert stripe.get_customer(Ref(id=customer.id)).as_of > STARTED + CALL_TAKES
 
 
-@pytest.mark.parametrize("fault", [each for each in Fault if each.has_effect])
+def test_stripes_own_failure_stays_the_keys_answer(
+    stripe: StripeProvider, account: StripeAccount
+) -> None:
+    account.break_next(Fault.FAIL, "POST", "customers")
+    request, own = customer_request(), key()
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknown):
+            stripe.create_customer(request, idempotency_key=own)
+    (customer,) = made(account, "customer")
+    found = stripe.find_customer(request.reference)
+    assert found is not None
+    assert found.id == customer["id"]
+
+
+@pytest.mark.parametrize("fault", [Fault.HANG, Fault.BREAK, Fault.HALF, Fault.RESET])
 def test_a_lost_answer_is_repeated_with_one_effect(
     stripe: StripeProvider, account: StripeAccount, fault: Fault
 ) -> None:
