@@ -31,7 +31,15 @@ _OWN = """id created_at updated_at organization customer subscription invoice pa
     decision provider_subscription_id provider_customer_id provider_payment_method_id
     provider_invoice_id provider_payment_id payment_intent_id number metadata sync_seq
     provider_version invoice_pdf_url hosted_invoice_url next_action total_minor subtotal_minor
-    amount_minor amount_paid_minor amount_due_minor line_items user fingerprint provider_data"""
+    amount_minor amount_paid_minor amount_due_minor line_items user fingerprint provider_data
+    payment provider_refund_id"""
+
+_KINDS: dict[type[Model], str] = {
+    Subscription: "customer",
+    Invoice: "customer",
+    Payment: "customer",
+    PaymentMethod: "customer",
+}
 
 
 def publish() -> None:
@@ -64,9 +72,13 @@ def _owner(name: str) -> str:
     return str(Token.objects.create(user=user).key)
 
 
-def ends(ids: Sequence[str]) -> list[JSON]:
-    """How it ended for each customer, in words."""
-    return [_end(Customer.objects.get(provider_customer_id=each)) for each in ids]
+def read(ids: Sequence[str]) -> list[JSON]:
+    """What stands in the database of each customer: how it ended in words, Stripe's own facts in
+    the shape of `journeys.told`, and every column that customers with one journey have alike."""
+    customers = [Customer.objects.get(provider_customer_id=each) for each in ids]
+    return [
+        {"end": _end(each), "stored": _stored(each), "whole": _whole(each)} for each in customers
+    ]
 
 
 def _end(customer: Customer) -> JSON:
@@ -76,15 +88,12 @@ def _end(customer: Customer) -> JSON:
             f"{row.status} {row.plan.slug if row.plan else None} x{row.quantity}"
             for row in Subscription.objects.filter(**own)
         ),
-        "invoices": sorted(row.status for row in Invoice.objects.filter(**own)),
+        "invoices": sorted(
+            f"{row.status}: {row.payment_state}" for row in Invoice.objects.filter(**own)
+        ),
         "payments": sorted(row.status for row in Payment.objects.filter(**own)),
         "methods": PaymentMethod.objects.filter(**own, is_active=True).count(),
     }
-
-
-def stored(ids: Sequence[str]) -> list[JSON]:
-    """The rows of each customer as Stripe's own facts, in the shape of `journeys.told`."""
-    return [_stored(Customer.objects.get(provider_customer_id=each)) for each in ids]
 
 
 def _stored(customer: Customer) -> JSON:
@@ -142,21 +151,17 @@ def _seconds(value: datetime | None) -> int | None:
     return int(value.timestamp()) if value else None
 
 
-def whole(ids: Sequence[str]) -> list[JSON]:
-    """Every column that two customers have alike who live through the same; of times, whether."""
-    kinds: tuple[type[Model], ...] = (Subscription, Invoice, Payment, PaymentMethod)
-    return [
-        {
-            kind.__name__: sorted(
-                (_alike(row) for row in kind._default_manager.filter(customer=customer)), key=str
-            )
-            for kind in kinds
-        }
-        for customer in (Customer.objects.get(provider_customer_id=each) for each in ids)
-    ]
+def _whole(customer: Customer) -> JSON:
+    return {
+        kind.__name__: sorted(
+            (_alike(row) for row in kind._default_manager.filter(**{owner: customer})), key=str
+        )
+        for kind, owner in _KINDS.items()
+    }
 
 
 def _alike(row: Model) -> JSON:
+    """Of times only whether they are set."""
     names = [field.name for field in row._meta.concrete_fields if field.name not in _OWN.split()]
     values = {name: getattr(row, name) for name in names}
     return {

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from billing.tests.integration.journeys import JSON, Buyer
@@ -17,7 +18,8 @@ class Loss:
     call whose answer is lost had its effect there.
     """
 
-    request: tuple[str, str, JSON | None]
+    # With a key of its own; an answer's status and what it says.
+    ask: Callable[[str], tuple[int, Any]]
     method: str
     path: str
     params: dict[str, str] = field(default_factory=dict)
@@ -59,7 +61,7 @@ def _sale(buyer: Buyer, path: str, params: dict[str, str], is_done: Callable[[],
     card = buyer.ask("GET", "/payment-methods")["results"][0]["id"]
     body = {"plan": "startup", "interval": "monthly", "payment_method": card}
     return Loss(
-        request=("POST", "/subscriptions", body),
+        ask=partial(buyer.call, "POST", "/subscriptions", body),
         method="POST",
         path=path,
         params=params,
@@ -101,7 +103,7 @@ def _write(
     buyer.subscribe("pm_card_visa")
     verb, body = request
     return Loss(
-        request=(verb, f"/subscriptions/{buyer.subscription}{query}", body),
+        ask=partial(buyer.call, verb, f"/subscriptions/{buyer.subscription}{query}", body),
         method=method,
         path=f"subscriptions/{buyer.remote_id}",
         is_done=is_done,
@@ -111,7 +113,7 @@ def _write(
 def adding_a_card(buyer: Buyer) -> Loss:
     owner = buyer.customer_of_a_card()
     return Loss(
-        request=("POST", "/payment-methods", {"token": "pm_card_mastercard"}),
+        ask=partial(buyer.call, "POST", "/payment-methods", {"token": "pm_card_mastercard"}),
         method="POST",
         path="payment_methods/pm_card_mastercard/attach",
         params={"customer": owner},
@@ -124,8 +126,9 @@ def paying_what_is_owed(buyer: Buyer) -> Loss:
     buyer.subscribe("pm_card_visa")
     charging.refuse(buyer.account, buyer.remote["default_payment_method"])
     charging.renew(buyer.account, buyer.remote_id)
+    card = {"token": "pm_card_visa", "is_default": True}
     return Loss(
-        request=("POST", "/payment-methods", {"token": "pm_card_visa", "is_default": True}),
+        ask=partial(buyer.call, "POST", "/payment-methods", card),
         method="POST",
         path=f"invoices/{buyer.remote['latest_invoice']}/pay",
         adds=Counter(payment_method=1, charge=1),
