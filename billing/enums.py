@@ -196,6 +196,8 @@ class EventKind(StrEnum):
     SUBSCRIPTION = "subscription"
     INVOICE = "invoice"
     PAYMENT = "payment"
+    REFUND = "refund"
+    DISPUTE = "dispute"
 
 
 class WebhookState(StrEnum):

@@ -49,6 +49,13 @@ class AlreadySubscribed(InvalidTransition):
     code = "already_subscribed"
 
 
+class RefundExceedsPayment(BillingError):
+    """More is to be sent back than is left of the payment, or nothing at all."""
+
+    code = "refund_exceeds_payment"
+    http_status = 422
+
+
 class PaymentMethodInUse(BillingError):
     code = "payment_method_in_use"
     http_status = 409

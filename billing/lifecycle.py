@@ -4,7 +4,13 @@ Guards commands only: a provider's snapshot may skip steps, because events get l
 (see services/sync). Source: the state machine of a subscription, docs/architecture.md.
 """
 
-from billing.enums import InvoiceStatus, PaymentStatus, SubscriptionStatus
+from billing.enums import (
+    DisputeStatus,
+    InvoiceStatus,
+    PaymentStatus,
+    RefundStatus,
+    SubscriptionStatus,
+)
 from billing.errors import InvalidTransition
 
 TERMINAL_SUBSCRIPTION = frozenset(
@@ -12,6 +18,13 @@ TERMINAL_SUBSCRIPTION = frozenset(
 )
 TERMINAL_INVOICE = frozenset({InvoiceStatus.PAID, InvoiceStatus.VOID})
 TERMINAL_PAYMENT = frozenset({PaymentStatus.SUCCEEDED, PaymentStatus.CANCELED})
+# A refund that succeeded may still be sent back by the customer's bank.
+TERMINAL_REFUND = frozenset({RefundStatus.FAILED, RefundStatus.CANCELED})
+# For these the bank has the money, for now or for good. An inquiry takes none, and a dispute that
+# was decided may be taken up again, so no dispute is ever final.
+DISPUTES_THAT_COUNT = frozenset(
+    {DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW, DisputeStatus.LOST}
+)
 
 _LIVE = frozenset(SubscriptionStatus) - TERMINAL_SUBSCRIPTION
 _RENEWING = frozenset({SubscriptionStatus.ACTIVE, SubscriptionStatus.TRIALING})

@@ -50,6 +50,9 @@ _TEXTS: dict[str, Promise] = {
     "already_subscribed": _(
         "Your organization has a subscription already. Change that one instead of adding another."
     ),
+    "refund_exceeds_payment": _(
+        "No more can be refunded than is left of the payment. Enter a smaller amount."
+    ),
     "payment_method_in_use": _(
         "A subscription is paid with this payment method. Add another one first."
     ),

@@ -52,7 +52,13 @@ class InvoiceAdmin(ReadOnlyAdmin[Invoice]):
         ),
         (
             "Amounts",
-            {"fields": (("subtotal", "discount", "tax"), ("total", "due", "paid"))},
+            {
+                "fields": (
+                    ("subtotal", "discount", "tax"),
+                    ("total", "due", "paid"),
+                    ("refunded", "charged_back"),
+                )
+            },
         ),
         (
             "Dates and documents",
@@ -110,6 +116,14 @@ class InvoiceAdmin(ReadOnlyAdmin[Invoice]):
     @column("Amount paid")
     def paid(self, obj: Invoice) -> str:
         return money(obj.amount_paid_minor, obj.currency)
+
+    @column("Refunded")
+    def refunded(self, obj: Invoice) -> str:
+        return money(obj.refunded_minor, obj.currency)
+
+    @column("Charged back")
+    def charged_back(self, obj: Invoice) -> str:
+        return money(obj.charged_back_minor, obj.currency)
 
     @column("Paid")
     def paid_time(self, obj: Invoice) -> str:

@@ -1,16 +1,21 @@
 """Payments: every attempt to move money."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.db.models import QuerySet
 
 from billing.admin.base import ReadOnlyAdmin, column
 from billing.admin.filters import ProviderFilter
 from billing.admin.panels import (
+    NEWEST_ROWS,
     Panel,
     badge,
     events_about,
     json_panel,
     link,
     minute,
+    moment,
     money,
     operations_of,
     timeline_of,
@@ -46,6 +51,7 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
                 "fields": (
                     ("amount_column", "status_badge", "provider_status"),
                     ("paid_at", "decline_code"),
+                    ("refunded", "charged_back"),
                     ("organization_link", "customer_link"),
                     ("invoice_link", "payment_method_link"),
                 )
@@ -66,6 +72,14 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
     @column("Amount")
     def amount_column(self, obj: Payment) -> str:
         return money(obj.amount_minor, obj.currency)
+
+    @column("Refunded")
+    def refunded(self, obj: Payment) -> str:
+        return money(obj.refunded_minor, obj.currency)
+
+    @column("Charged back")
+    def charged_back(self, obj: Payment) -> str:
+        return money(obj.charged_back_minor, obj.currency)
 
     @column("Status")
     def status_badge(self, obj: Payment) -> str:
@@ -93,9 +107,26 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
 
     def panels(self, obj: Payment) -> list[Panel]:
         return [
+            _returned("Refunds", obj.refunds.all()),
+            _returned("Disputes", obj.disputes.all()),
             timeline_of(obj),
             operations_of(obj),
             events_about(obj.provider, obj.mode, obj.provider_payment_id),
             json_panel("Waiting for the customer", obj.next_action),
             json_panel("As the provider reports it", obj.provider_data),
         ]
+
+
+def _returned(title: str, found: QuerySet[Any]) -> Panel:
+    """The newest refunds or disputes of a payment."""
+    newest = found.defer("provider_data").order_by("-created_at", "-id")[:NEWEST_ROWS]
+    rows = [
+        (
+            moment(each.created_at),
+            link(each, money(each.amount_minor, each.currency)),
+            badge(each.status),
+            each.reason.replace("_", " ") or "-",
+        )
+        for each in newest
+    ]
+    return Panel(title=title, headers=("Created", "Amount", "Status", "Reason"), rows=rows)

@@ -12,6 +12,7 @@ from billing.models.outbox import OutboxMessage
 from billing.models.payment_methods import PaymentMethod
 from billing.models.payments import Payment
 from billing.models.plans import Price, ProviderPrice, SubscriptionPlan
+from billing.models.refunds import Dispute, Refund
 from billing.models.routing import RoutingDecision, RuleSet
 from billing.models.setup_sessions import SetupSession
 from billing.models.subscriptions import Subscription
@@ -23,6 +24,7 @@ __all__ = [
     "BaseModel",
     "BillingAccount",
     "Customer",
+    "Dispute",
     "IdempotencyKey",
     "Invoice",
     "Membership",
@@ -34,6 +36,7 @@ __all__ = [
     "Price",
     "ProviderOwned",
     "ProviderPrice",
+    "Refund",
     "RoutingDecision",
     "RuleSet",
     "SetupSession",

@@ -18,7 +18,11 @@ class InvoiceQuerySet(ProviderQuerySet["Invoice"]):
 
 
 class Invoice(ProviderOwned):
-    """Money in minor units of `currency`; the bare names are Decimals in major units."""
+    """Money in minor units of `currency`; the bare names are Decimals in major units.
+
+    `refunded_minor` and `charged_back_minor` are the sums of its payments; `payment_state` of a
+    paid invoice follows from them.
+    """
 
     organization = models.ForeignKey(
         settings.BILLING_ORGANIZATION_MODEL, on_delete=models.PROTECT, related_name="+"
@@ -58,6 +62,8 @@ class Invoice(ProviderOwned):
     total_minor = models.BigIntegerField(default=0)
     amount_due_minor = models.BigIntegerField(default=0)
     amount_paid_minor = models.BigIntegerField(default=0)
+    refunded_minor = models.BigIntegerField(default=0)
+    charged_back_minor = models.BigIntegerField(default=0)
     period_start = models.DateTimeField(null=True, blank=True)
     period_end = models.DateTimeField(null=True, blank=True)
     due_date = models.DateTimeField(null=True, blank=True)

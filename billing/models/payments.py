@@ -8,10 +8,14 @@ from django.db.models import Q
 
 from billing.enums import PaymentStatus
 from billing.models.base import ProviderOwned, ProviderQuerySet, choices, decimal_of
+from billing.providers.types import Ref
 
 
 class Payment(ProviderOwned):
-    """One attempt; `amount_minor` in minor units of `currency`."""
+    """One attempt; `amount_minor` in minor units of `currency`.
+
+    `refunded_minor` and `charged_back_minor` are the sums of its refunds and disputes that count.
+    """
 
     organization = models.ForeignKey(
         settings.BILLING_ORGANIZATION_MODEL, on_delete=models.PROTECT, related_name="+"
@@ -37,6 +41,8 @@ class Payment(ProviderOwned):
     provider_payment_method_id = models.CharField(max_length=255, blank=True)
     currency = models.CharField(max_length=3)
     amount_minor = models.BigIntegerField()
+    refunded_minor = models.BigIntegerField(default=0)
+    charged_back_minor = models.BigIntegerField(default=0)
     status = models.CharField(
         max_length=20, choices=choices(PaymentStatus), default=PaymentStatus.PENDING.value
     )
@@ -72,3 +78,9 @@ class Payment(ProviderOwned):
     def amount(self) -> Decimal | None:
         """The amount in major units."""
         return decimal_of(self.amount_minor, self.currency)
+
+    @property
+    def ref(self) -> Ref:
+        return Ref(
+            id=self.provider_payment_id, customer_id=self.customer.provider_customer_id or ""
+        )

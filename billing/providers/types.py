@@ -354,7 +354,15 @@ class DisputeData:
     raw: JSON = field(repr=False)
 
 
-ObjectData = CustomerData | PaymentMethodData | SubscriptionData | InvoiceData | PaymentData
+ObjectData = (
+    CustomerData
+    | PaymentMethodData
+    | SubscriptionData
+    | InvoiceData
+    | PaymentData
+    | RefundData
+    | DisputeData
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from billing.models import (
     Operation,
     PaymentMethod,
     Price,
+    Refund,
     SetupSession,
     Subscription,
 )
@@ -24,6 +25,7 @@ from billing.providers.base import (
     ReadsPaymentMethods,
     ReadsPlans,
     ReadsSubscriptions,
+    RefundsPayments,
 )
 from billing.providers.types import InvoiceData, SubscriptionData
 from billing.registry import providers
@@ -70,6 +72,20 @@ def _subscription_is_made(operation: Operation) -> bool:
             return False
         subscription = sync.upsert_subscription(operation.provider, data)
     operation.remote_id = subscription.provider_subscription_id or ""
+    return True
+
+
+def _refund_is_made(operation: Operation) -> bool:
+    """Whether the payment has a refund that names ours, whatever has become of it since."""
+    refund = Refund.objects.select_related("payment__customer").get(pk=operation.subject_id)
+    if not refund.provider_refund_id:
+        reader = providers.get(operation.provider, RefundsPayments)
+        listed = reader.list_refunds(refund.payment.ref)
+        data = next((each for each in listed if each.reference == str(refund.pk)), None)
+        if data is None:
+            return False
+        refund = sync.upsert_refund(operation.provider, data)
+    operation.remote_id = refund.provider_refund_id or ""
     return True
 
 
@@ -215,6 +231,7 @@ _OBSERVERS: Mapping[str, Callable[[Operation], bool]] = {
     "payment_method.remove": _method_is_removed,
     "payment_method.set_default": _method_is_default,
     "invoice.pay": _invoice_is_paid,
+    "refund.create": _refund_is_made,
     "invoice.void": _invoice_is_void,
     "invoice.mark_uncollectible": _invoice_is_uncollectible,
     "price.publish": _price_is_published,

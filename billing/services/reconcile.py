@@ -13,17 +13,19 @@ from billing.models import Operation, Subscription
 from billing.providers.base import ReadsInvoices, ReadsPayments, ReadsSubscriptions
 from billing.providers.types import Ref
 from billing.registry import providers
-from billing.services import customers, operations, plans, subscriptions, sync
+from billing.services import customers, operations, plans, refunds, subscriptions, sync
 
 logger = logging.getLogger(__name__)
 BATCH_SIZE = 50
 
 # A creation is repeated with its key where the provider keeps keys: it is what the caller wanted,
-# and nobody could find what is missing. Anything else is looked at as the provider holds it now.
+# and nobody could find what is missing. Anything else is looked at as the provider holds it now;
+# so is a refund, for a payment's refunds can be listed, and money moves only while somebody asks.
 _CREATIONS: Mapping[str, Callable[[Operation], object]] = {
     customers.CREATE: customers.settle_creation,
     subscriptions.CREATE: subscriptions.settle_creation,
     plans.PUBLISH_VERB: plans.settle_publication,
+    refunds.CREATE: refunds.settle_creation,
 }
 
 

@@ -29,6 +29,9 @@ STORIES = {
     "past due": "sign_up subscribe pay start_renewal fail",
     "over": "sign_up subscribe pay renew cancel",
     "gone": "sign_up subscribe pay cancel detach delete_customer",
+    "refunded": "sign_up subscribe pay refund_part renew refund_part refund_rest",
+    "sent back": "sign_up subscribe pay refund_part refund_rest send_back",
+    "charged back": "sign_up subscribe pay dispute win renew refund_part dispute lose",
 }
 STEPS = STORIES | {
     "upgraded": "sign_up subscribe pay renew upgrade start_renewal fail pay schedule_cancel cancel",
@@ -42,6 +45,8 @@ _PATHS = {
     "invoice": "invoices",
     "payment_intent": "payment_intents",
     "invoice_payment": "invoice_payments",
+    "refund": "refunds",
+    "dispute": "disputes",
 }
 
 
@@ -115,7 +120,7 @@ class StripeLife:
         self._price_id, self._amount, self._currency = price_id, amount_minor, currency
         self._livemode, self._number = livemode, number
         self._pay_seconds, self._api_version = pay_seconds, api_version
-        self._invoices = 0
+        self._invoices = self._refunds = self._disputes = 0
         self._prorations: list[dict[str, Any]] = []
         self.customer_id = self._name("cus")
         self.payment_method_id = self._name("pm")
@@ -309,6 +314,44 @@ class StripeLife:
         self.objects["customer", self.customer_id] = gone
         return [event]
 
+    def refund_part(self) -> list[LifeEvent]:
+        """A third of the last payment is sent back to the customer."""
+        return self._refund(self._intent["amount"] // 3)
+
+    def refund_rest(self) -> list[LifeEvent]:
+        """All that is left of the last payment is sent back."""
+        made = [each for each in self._all("refund") if each["payment_intent"] == self.payment_id]
+        return self._refund(self._intent["amount"] - sum(each["amount"] for each in made))
+
+    def send_back(self) -> list[LifeEvent]:
+        """The customer's bank does not take the last refund, days after it succeeded."""
+        self._pass(86400)
+        refund = self._object("refund", self._name("re", self._refunds))
+        refund |= {"status": "failed", "failure_reason": "expired_or_canceled_card"}
+        previous = {"status": "succeeded"}
+        events = ("refund.updated", "refund.failed", "charge.refund.updated")
+        return [self.event(each, refund, previous) for each in events]
+
+    def dispute(self) -> list[LifeEvent]:
+        """The customer's bank takes the last payment back."""
+        self._pass(86400)
+        self._disputes += 1
+        found = self._make("dispute", self._name("dp", self._disputes), metadata={})
+        found |= {"amount": self._intent["amount"], "currency": self._currency}
+        found |= {"reason": "fraudulent"}
+        found |= {"charge": self._intent["latest_charge"], "payment_intent": self.payment_id}
+        found |= {"status": "needs_response", "is_charge_refundable": False}
+        events = ("charge.dispute.created", "charge.dispute.funds_withdrawn")
+        return [self.event(each, found) for each in events]
+
+    def win(self) -> list[LifeEvent]:
+        """The last dispute is decided for us: the money comes back."""
+        return self._decide("won", "charge.dispute.funds_reinstated")
+
+    def lose(self) -> list[LifeEvent]:
+        """The last dispute is decided against us."""
+        return self._decide("lost")
+
     def whole(self) -> list[LifeEvent]:
         """From sign-up over one renewal to the end."""
         return [*self.sign_up(), *self.subscribe(), *self.pay(), *self.renew(), *self.cancel()]
@@ -489,6 +532,26 @@ class StripeLife:
     def _open(self, invoice: dict[str, Any]) -> None:
         url = f"https://pay.stripe.com/invoice/acct_life/{invoice['id']}/pdf"
         invoice |= {"status": "open", "invoice_pdf": url}
+
+    def _refund(self, amount: int) -> list[LifeEvent]:
+        self._pass(86400)
+        self._refunds += 1
+        refund = self._make("refund", self._name("re", self._refunds), status="pending")
+        del refund["livemode"]
+        refund |= {"amount": amount, "currency": self._currency, "reason": "duplicate"}
+        refund |= {"charge": self._intent["latest_charge"], "payment_intent": self.payment_id}
+        created = self.event("refund.created", refund)
+        refund["status"] = "succeeded"
+        events = ("refund.updated", "charge.refund.updated")
+        return [created, *(self.event(each, refund, {"status": "pending"}) for each in events)]
+
+    def _decide(self, status: str, *others: str) -> list[LifeEvent]:
+        self._pass(86400)
+        dispute = self._object("dispute", self._name("dp", self._disputes))
+        previous = {"status": dispute["status"]}
+        dispute["status"] = status
+        events = ("charge.dispute.updated", "charge.dispute.closed", *others)
+        return [self.event(each, dispute, previous) for each in events]
 
     def _line(self, start: datetime, end: datetime) -> dict[str, Any]:
         details = {

@@ -5,8 +5,10 @@ import pytest
 from billing.enums import InvoiceStatus, SubscriptionStatus
 from billing.errors import InvalidTransition
 from billing.lifecycle import (
+    DISPUTES_THAT_COUNT,
     TERMINAL_INVOICE,
     TERMINAL_PAYMENT,
+    TERMINAL_REFUND,
     TERMINAL_SUBSCRIPTION,
     allows,
     ensure,
@@ -19,10 +21,16 @@ COMMANDS += ["retry_payment"]
 
 
 def test_which_states_are_final() -> None:
-    """An uncollectible invoice and a failed payment can still be paid."""
+    """An uncollectible invoice and a failed payment can still be paid, and a refund that succeeded
+    can still be sent back."""
     assert {"canceled", "incomplete_expired"} == TERMINAL_SUBSCRIPTION
     assert {"paid", "void"} == TERMINAL_INVOICE
     assert {"succeeded", "canceled"} == TERMINAL_PAYMENT
+    assert {"failed", "canceled"} == TERMINAL_REFUND
+
+
+def test_for_which_disputes_the_bank_has_the_money() -> None:
+    assert {"needs_response", "under_review", "lost"} == DISPUTES_THAT_COUNT
 
 
 @pytest.mark.parametrize("status", sorted(TERMINAL_SUBSCRIPTION))

@@ -24,6 +24,7 @@ class InvoiceSerializer(RowSerializer):
     total = MoneyField()
     amount_due = MoneyField()
     amount_paid = MoneyField()
+    refunded = MoneyField()
     subscription = serializers.UUIDField(source="subscription_id", read_only=True, allow_null=True)
     payment_method = serializers.UUIDField(
         source="payment_method_id", read_only=True, allow_null=True
@@ -45,6 +46,7 @@ class InvoiceSerializer(RowSerializer):
             "total",
             "amount_due",
             "amount_paid",
+            "refunded",
             "currency",
             "subscription",
             "payment_method",

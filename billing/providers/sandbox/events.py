@@ -26,12 +26,14 @@ KINDS: dict[str, EventKind] = {
     "payment.failed": EventKind.PAYMENT,
     "payment.requires_action": EventKind.PAYMENT,
     "payment.canceled": EventKind.PAYMENT,
+    "refund.created": EventKind.REFUND,
+    "refund.updated": EventKind.REFUND,
+    "refund.failed": EventKind.REFUND,
+    "dispute.created": EventKind.DISPUTE,
+    "dispute.updated": EventKind.DISPUTE,
+    "dispute.closed": EventKind.DISPUTE,
 }
 IGNORED: dict[str, str] = {
-    "refund.created": "refunds are not mirrored yet",
-    "refund.failed": "refunds are not mirrored yet",
-    "dispute.created": "disputes are not mirrored yet",
-    "dispute.closed": "disputes are not mirrored yet",
     "plan.created": "plans are written by us only",
     "plan.updated": "plans are written by us only",
     "plan.archived": "plans are written by us only",

@@ -307,6 +307,8 @@ _BY_KIND: dict[EventKind, Callable[[JSON, datetime], ObjectData]] = {
     EventKind.SUBSCRIPTION: subscription,
     EventKind.INVOICE: invoice,
     EventKind.PAYMENT: payment,
+    EventKind.REFUND: refund,
+    EventKind.DISPUTE: dispute,
 }
 
 

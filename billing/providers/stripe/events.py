@@ -13,7 +13,9 @@ API_VERSION = "2026-10-28.endive"
 UNKNOWN_TYPE = "unknown event type"
 _OWNED = (EventKind.SUBSCRIPTION, EventKind.INVOICE, EventKind.PAYMENT)
 THIN_EVENT = "thin events carry no object; the same facts arrive as snapshot events"
+_OF_PAYMENTS = (EventKind.REFUND, EventKind.DISPUTE)
 NOBODYS = "it names no customer, so it is nobody's here"
+OF_NO_PAYMENT = "it names no payment, so it is none of ours"
 _LATEST = 253_402_300_799  # the year 9999, the last that datetime holds
 
 _USED = {
@@ -32,15 +34,17 @@ _USED = {
     EventKind.PAYMENT: """payment_intent.amount_capturable_updated payment_intent.canceled
         payment_intent.created payment_intent.partially_funded payment_intent.payment_failed
         payment_intent.processing payment_intent.requires_action payment_intent.succeeded""",
+    EventKind.REFUND: "charge.refund.updated refund.created refund.failed refund.updated",
+    EventKind.DISPUTE: """charge.dispute.closed charge.dispute.created
+        charge.dispute.funds_reinstated charge.dispute.funds_withdrawn charge.dispute.updated""",
 }
 _UNUSED = {
     "a preview: its invoice has no id yet": "invoice.upcoming",
     "payment_intent.* tells the same of the payment": """charge.captured charge.expired
         charge.failed charge.pending charge.succeeded charge.updated""",
-    "refunds and disputes are not mirrored yet": """charge.dispute.closed charge.dispute.created
-        charge.dispute.funds_reinstated charge.dispute.funds_withdrawn charge.dispute.updated
-        charge.refund.updated charge.refunded refund.created refund.failed refund.updated
-        credit_note.created credit_note.updated credit_note.voided""",
+    "refund.* tells of each refund, this only their sum": "charge.refunded",
+    "credit notes are not issued by us": """credit_note.created credit_note.updated
+        credit_note.voided""",
     "what it starts arrives as customer.subscription.* and payment_method.*": """
         checkout.session.async_payment_failed checkout.session.async_payment_succeeded
         checkout.session.completed checkout.session.expired mandate.updated setup_intent.canceled
@@ -153,20 +157,20 @@ def parse(body: bytes) -> ProviderEvent:
     is_thin = str(payload.get("object")).startswith("v2.")
     kind = None if is_thin else KINDS.get(event_type)
     object_id, customer_id, parent_id = _ids(event_type, kind, payload) if kind else ("", "", "")
-    is_nobodys = kind in _OWNED and not customer_id and not _is_link(event_type)
+    nobodys = _nobodys(event_type, kind, customer_id, parent_id)
     api_version = _optional_text(payload.get("api_version"), "api_version")
     return ProviderEvent(
         id=require_text(payload.get("id"), "id"),
         type=event_type,
         occurred_at=_thin_time(payload) if is_thin else _time(payload),
         mode="live" if payload.get("livemode") is True else "test",
-        kind=None if is_nobodys else kind,
+        kind=None if nobodys else kind,
         object_id=object_id,
         customer_id=customer_id,
         parent_id=parent_id,
         api_version=api_version,
         is_pinned=api_version == API_VERSION,
-        ignored_because=_reason(event_type, is_thin, is_nobodys),
+        ignored_because=_reason(event_type, is_thin, nobodys),
     )
 
 
@@ -197,12 +201,20 @@ def subscription_of(invoice: JSON) -> object:
     return id_of(named or invoice.get("subscription"))
 
 
-def _reason(event_type: str, is_thin: bool, is_nobodys: bool) -> str:
+def _nobodys(event_type: str, kind: EventKind | None, customer_id: str, parent_id: str) -> str:
+    """Why the event's object can be nobody's here; '' when it may be somebody's."""
+    if kind in _OF_PAYMENTS:
+        return "" if parent_id else OF_NO_PAYMENT
+    is_owned = kind in _OWNED and not _is_link(event_type)
+    return NOBODYS if is_owned and not customer_id else ""
+
+
+def _reason(event_type: str, is_thin: bool, nobodys: str) -> str:
     """Why nothing is done with the event; '' when something is."""
     if is_thin:
         return THIN_EVENT
     if event_type in KINDS:
-        return NOBODYS if is_nobodys else ""
+        return nobodys
     return IGNORED.get(event_type, UNKNOWN_TYPE)
 
 
@@ -222,6 +234,9 @@ def _ids(event_type: str, kind: EventKind, payload: JSON) -> tuple[str, str, str
         parent_id = object_id  # it names neither owner nor subscription: the invoice's row wakes it
     elif kind is EventKind.INVOICE:
         parent_id = _optional_text(subscription_of(target), "subscription") or customer_id
+    elif kind in _OF_PAYMENTS:
+        paid = target.get("payment_intent") or target.get("charge")  # some have no intent
+        parent_id = _optional_text(id_of(paid), "payment")
     return object_id, customer_id, parent_id
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from billing.enums import EventKind, InvoiceStatus, PaymentState, PaymentStatus
 from billing.providers.base import ReceivesWebhooks
-from billing.providers.stripe import events, mapping, signatures
+from billing.providers.stripe import events, mapping, returned, signatures
 from billing.providers.stripe.backend import StripeBackend
 from billing.providers.stripe.values import Incomplete, text
 from billing.providers.types import (
@@ -25,6 +25,8 @@ _OBJECTS = {
     EventKind.SUBSCRIPTION: ("subscription",),
     EventKind.INVOICE: ("invoice",),
     EventKind.PAYMENT: ("payment_intent",),
+    EventKind.REFUND: ("refund",),
+    EventKind.DISPUTE: ("dispute",),
 }
 
 
@@ -58,6 +60,8 @@ _MAPPERS: dict[EventKind, Callable[..., ObjectData]] = {
     EventKind.SUBSCRIPTION: mapping.subscription,
     EventKind.INVOICE: mapping.invoice,
     EventKind.PAYMENT: mapping.payment,
+    EventKind.REFUND: returned.refund,
+    EventKind.DISPUTE: returned.dispute,
 }
 _COLLECTION = {
     "invoice.payment_failed": PaymentState.FAILED,

@@ -6,7 +6,12 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, 
 from django.db.models.functions import Coalesce, Lag
 
 from billing.enums import ChangeOutcome, EventKind, WebhookState
-from billing.lifecycle import TERMINAL_INVOICE, TERMINAL_PAYMENT, TERMINAL_SUBSCRIPTION
+from billing.lifecycle import (
+    TERMINAL_INVOICE,
+    TERMINAL_PAYMENT,
+    TERMINAL_REFUND,
+    TERMINAL_SUBSCRIPTION,
+)
 from billing.models import StateChange, WebhookEvent
 from billing.services.invariants.base import statement
 from billing.services.sync import KINDS
@@ -17,7 +22,16 @@ _FINAL_STATES = {
     "subscription": TERMINAL_SUBSCRIPTION,
     "invoice": TERMINAL_INVOICE,
     "payment": TERMINAL_PAYMENT,
+    "refund": TERMINAL_REFUND,
 }
+
+_WITH_STATUS = (
+    EventKind.SUBSCRIPTION,
+    EventKind.INVOICE,
+    EventKind.PAYMENT,
+    EventKind.REFUND,
+    EventKind.DISPUTE,
+)
 
 
 def _replays() -> QuerySet[StateChange]:
@@ -145,17 +159,17 @@ def _last_told(name: str) -> Subquery:
     return Subquery(told.order_by("-created_at", "-id").values("to_state")[:1])
 
 
-@statement("A subscription, invoice or payment is in the state that the ledger told last.")
+@statement("Whatever has a status is in the state that the ledger told last.")
 def state_is_what_the_ledger_told() -> QuerySet[Any, Any]:
-    subscriptions, invoices, payments = (
+    first, *others = (
         KINDS[name]
         .model._default_manager.annotate(told=_last_told(name.value))
         .filter(told__isnull=False)
         .exclude(told=F("status"))
         .values_list("pk", flat=True)
-        for name in (EventKind.SUBSCRIPTION, EventKind.INVOICE, EventKind.PAYMENT)
+        for name in _WITH_STATUS
     )
-    return subscriptions.union(invoices, payments, all=True)
+    return first.union(*others, all=True)
 
 
 @statement("A row that a provider's answer has filled has its beginning in the ledger.")

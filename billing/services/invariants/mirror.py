@@ -6,13 +6,15 @@ from django.db.models import BigIntegerField, F, Func, IntegerField, OuterRef, Q
 from django.db.models import Subquery as Sub
 from django.db.models.functions import Coalesce, Greatest, Least
 
-from billing.enums import InvoiceStatus, PaymentStatus
+from billing.enums import InvoiceStatus, PaymentState, PaymentStatus
 from billing.models import (
     Customer,
+    Dispute,
     Invoice,
     Payment,
     PaymentMethod,
     ProviderPrice,
+    Refund,
     Subscription,
 )
 from billing.services.invariants.base import statement
@@ -24,6 +26,8 @@ _PARENTS = {
     Invoice: ("customer", "subscription", "payment_method"),
     Payment: ("customer", "invoice", "payment_method"),
     PaymentMethod: ("customer",),
+    Refund: ("payment",),
+    Dispute: ("payment",),
 }
 
 
@@ -137,6 +141,50 @@ def invoice_is_paid_once() -> QuerySet[Any, Any]:
     return (
         Invoice.objects.annotate(paid=Coalesce(Sub(paid), 0), asked=asked)
         .filter(Q(paid__gt=F("asked")) & Q(paid__gt=0))
+        .values_list("pk", flat=True)
+    )
+
+
+def _sum(rows: QuerySet[Any], by: str, column: str = "amount_minor") -> Coalesce:
+    """The sum of `column` over the `rows` whose `by` is the outer row; 0 without any."""
+    sums = rows.filter(**{by: OuterRef("pk")}).values(by).annotate(total=Sum(column))
+    return Coalesce(Sub(sums.values("total")), 0)
+
+
+@statement("No more goes back of a payment than it has brought.")
+def refunds_are_within_their_payment() -> QuerySet[Any, Any]:
+    """What is only reserved counts."""
+    return (
+        Payment.objects.annotate(going=_sum(Refund.objects.lasting(), "payment"))
+        .filter(going__gt=F("amount_minor"))
+        .values_list("pk", flat=True)
+    )
+
+
+@statement("A payment knows what its refunds and disputes have taken.")
+def payment_knows_what_has_gone() -> QuerySet[Any, Any]:
+    refunded = _sum(Refund.objects.made(), "payment")
+    charged_back = _sum(Dispute.objects.charged_back(), "payment")
+    return (
+        Payment.objects.annotate(refunded=refunded, charged_back=charged_back)
+        .exclude(refunded_minor=F("refunded"), charged_back_minor=F("charged_back"))
+        .values_list("pk", flat=True)
+    )
+
+
+@statement("An invoice knows what has gone of its payments, and a paid one says so.")
+def invoice_knows_what_has_gone() -> QuerySet[Any, Any]:
+    payments = Payment.objects.all()
+    refunded = _sum(payments, "invoice", "refunded_minor")
+    charged_back = _sum(payments, "invoice", "charged_back_minor")
+    has_gone = Q(refunded_minor__gt=0) | Q(charged_back_minor__gt=0)
+    says_so = ~Q(payment_state=PaymentState.PAID)
+    return (
+        Invoice.objects.annotate(refunded=refunded, charged_back=charged_back)
+        .filter(
+            ~Q(refunded_minor=F("refunded"), charged_back_minor=F("charged_back"))
+            | (Q(status=InvoiceStatus.PAID) & ((has_gone & ~says_so) | (~has_gone & says_so)))
+        )
         .values_list("pk", flat=True)
     )
 

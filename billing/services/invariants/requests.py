@@ -7,13 +7,15 @@ from django.db import connection
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from billing.enums import IdempotencyStatus, OperationOutcome, OutboxState
-from billing.models import IdempotencyKey, Operation, OutboxMessage, Subscription
-from billing.services import subscriptions
+from billing.lifecycle import TERMINAL_REFUND
+from billing.models import IdempotencyKey, Operation, OutboxMessage, Refund, Subscription
+from billing.services import refunds, subscriptions
 from billing.services.invariants.base import statement
 
 
 def _creations() -> QuerySet[Operation]:
-    return Operation.objects.filter(verb=subscriptions.CREATE)
+    made = Operation.objects.filter(verb__in=[subscriptions.CREATE, refunds.CREATE])
+    return made.filter(subject_id=OuterRef("pk"))
 
 
 @statement("An operation has an end exactly when its outcome is no longer pending.")
@@ -24,22 +26,28 @@ def operation_has_its_end() -> QuerySet[Any, Any]:
     ).values_list("pk", flat=True)
 
 
-@statement("A subscription whose creation is done is known by the provider's id.")
+def _reserved() -> tuple[QuerySet[Subscription], QuerySet[Refund]]:
+    """What the provider has not told us of: it may be that it was never asked."""
+    return (
+        Subscription.objects.filter(provider_subscription_id=None),
+        Refund.objects.filter(provider_refund_id=None),
+    )
+
+
+@statement("A subscription or refund whose creation is done is known by the provider's id.")
 def creation_has_its_result() -> QuerySet[Any, Any]:
-    done = _creations().filter(subject_id=OuterRef("pk"), outcome=OperationOutcome.DONE)
-    return Subscription.objects.filter(Exists(done), provider_subscription_id=None).values_list(
-        "pk", flat=True
-    )
+    is_done = Exists(_creations().filter(outcome=OperationOutcome.DONE))
+    bought, returned = (rows.filter(is_done).values_list("pk", flat=True) for rows in _reserved())
+    return bought.union(returned, all=True)
 
 
-@statement("A subscription that runs and is not at the provider has a creation that can end so.")
+@statement("One that is not over and not at the provider has a creation that can end so.")
 def reservation_is_carried_out() -> QuerySet[Any, Any]:
-    still_open = (
-        _creations().filter(subject_id=OuterRef("pk")).exclude(outcome=OperationOutcome.FAILED)
-    )
-    return Subscription.objects.filter(
-        ~Exists(still_open), provider_subscription_id=None, ended_at=None
-    ).values_list("pk", flat=True)
+    is_open = Exists(_creations().exclude(outcome=OperationOutcome.FAILED))
+    bought, returned = _reserved()
+    running = bought.filter(~is_open, ended_at=None).values_list("pk", flat=True)
+    lasting = returned.filter(~is_open).exclude(status__in=TERMINAL_REFUND)
+    return running.union(lasting.values_list("pk", flat=True), all=True)
 
 
 @statement("A message of the outbox has a time exactly when it is done.")

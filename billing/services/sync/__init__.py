@@ -9,10 +9,12 @@ from billing.services.sync.upsert import (
     settle,
     settle_with_parents,
     upsert_customer,
+    upsert_dispute,
     upsert_invoice,
     upsert_payment,
     upsert_payment_method,
     upsert_provider_price,
+    upsert_refund,
     upsert_subscription,
 )
 
@@ -34,9 +36,11 @@ __all__ = [
     "settle_with_parents",
     "told_refusals",
     "upsert_customer",
+    "upsert_dispute",
     "upsert_invoice",
     "upsert_payment",
     "upsert_payment_method",
     "upsert_provider_price",
+    "upsert_refund",
     "upsert_subscription",
 ]

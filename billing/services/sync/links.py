@@ -6,7 +6,7 @@ outbox, written with the rows, by which the links are made later.
 """
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -27,6 +27,7 @@ from billing.models import (
     WebhookEvent,
 )
 from billing.queue import enqueue
+from billing.services.sync import returned
 from billing.signals import state_changed
 
 if TYPE_CHECKING:
@@ -102,8 +103,17 @@ def wake(parent_ids: Sequence[str], provider: str, mode: str) -> None:
         enqueue("billing.drain_webhook_events")
 
 
-def _update(rows: QuerySet[Any], *, skip_locked: bool = False, **changes: Any) -> int:
-    """Update `rows` with their locks taken in key order: so do all writers, hence no deadlock."""
+def _update(
+    rows: QuerySet[Any],
+    *,
+    skip_locked: bool = False,
+    then: Callable[[], None] = lambda: None,
+    **changes: Any,
+) -> int:
+    """Update `rows` with their locks taken in key order: so do all writers, hence no deadlock.
+
+    `then` runs in the same transaction, where there was something to update.
+    """
     keys = list(rows.values_list("pk", flat=True))
     if not keys:
         return 0
@@ -115,6 +125,7 @@ def _update(rows: QuerySet[Any], *, skip_locked: bool = False, **changes: Any) -
             .values_list("pk", flat=True)
         )
         updated: int = rows.model._default_manager.filter(pk__in=list(held)).update(**changes)
+        then()
         return updated
 
 
@@ -157,7 +168,15 @@ def _link_payments(provider: str, mode: str, ids: Sequence[str]) -> None:
         provider_payment_id__in=ids,
         invoice=None,
     )
-    _update(unlinked, invoice=Subquery(invoices.values("pk")[:1]))
+    gone = Payment.objects.filter(
+        returned.SOMETHING_IS_GONE, provider=provider, mode=mode, provider_payment_id__in=ids
+    )
+
+    def sum_up() -> None:
+        found = gone.exclude(invoice=None).values_list("invoice_id", flat=True)
+        returned.sum_up_invoices(set(found))
+
+    _update(unlinked, then=sum_up, invoice=Subquery(invoices.values("pk")[:1]))
 
 
 def _fill(model: Any, ids: Sequence[str]) -> None:

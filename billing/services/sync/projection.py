@@ -132,6 +132,7 @@ def project(kind: Kind, provider: str, mode: str, snapshots: Sequence[Snapshot])
         for snapshot in snapshots
     ]
     _write(kind, results)
+    kind.follow([result.row for result in results if result.is_written])
     changes = [
         change for result in results if result.is_settled for change in _ledger(kind, result)
     ]

@@ -13,23 +13,27 @@ from billing.enums import ChangeCause, EventKind
 from billing.errors import BillingError, LeaseLost, ProviderError, UnsupportedOperation
 from billing.models import (
     Customer,
+    Dispute,
     Invoice,
     Payment,
     PaymentMethod,
     Price,
     ProviderPrice,
+    Refund,
     Subscription,
     WebhookEvent,
 )
 from billing.payloads import clean
 from billing.providers.types import (
     CustomerData,
+    DisputeData,
     InvoiceData,
     ObjectData,
     PaymentData,
     PaymentMethodData,
     PlanData,
     Ref,
+    RefundData,
     SubscriptionData,
 )
 from billing.registry import providers
@@ -74,6 +78,20 @@ def upsert_payment(
 ) -> Payment:
     """Bring our row to what the provider answered; return the row as it is stored now."""
     return cast(Payment, _upsert(EventKind.PAYMENT, provider, data, cause))
+
+
+def upsert_refund(
+    provider: str, data: RefundData, *, cause: ChangeCause = ChangeCause.API
+) -> Refund:
+    """Bring our row to what the provider answered; return the row as it is stored now."""
+    return cast(Refund, _upsert(EventKind.REFUND, provider, data, cause))
+
+
+def upsert_dispute(
+    provider: str, data: DisputeData, *, cause: ChangeCause = ChangeCause.API
+) -> Dispute:
+    """Bring our row to what the provider answered; return the row as it is stored now."""
+    return cast(Dispute, _upsert(EventKind.DISPUTE, provider, data, cause))
 
 
 def upsert_provider_price(provider: str, price: Price, data: PlanData) -> ProviderPrice:
@@ -188,7 +206,7 @@ def _upsert(name: EventKind, provider: str, data: Any, cause: ChangeCause) -> An
     if result.verdict in (Verdict.UNDECIDED, Verdict.SUPERSEDED):
         _ask_again(kind, provider, data, cause, result.verdict)
     if result.row is None:
-        raise BillingError(f"{name} {data.id} belongs to a customer of {provider} that is unknown")
+        raise BillingError(f"{name} {data.id} belongs to nobody at {provider} whom we know")
     return kind.model._default_manager.get(pk=result.row.pk)
 
 

@@ -152,7 +152,7 @@ def make_rows(number: int = 1) -> dict[type, Any]:
         amount_due_minor=2999,
         line_items=[{"description": HOSTILE}],
     )
-    add(
+    payment = add(
         models.Payment,
         **owned,
         **ours,
@@ -163,6 +163,28 @@ def make_rows(number: int = 1) -> dict[type, Any]:
         currency="JPY",
         amount_minor=2999,
         decline_code="insufficient_funds",
+    )
+    add(
+        models.Refund,
+        **owned,
+        **ours,
+        payment=payment,
+        provider_refund_id=f"re_{number}",
+        currency="JPY",
+        amount_minor=1500,
+        status="failed",
+        failure_code=HOSTILE[:60],
+    )
+    add(
+        models.Dispute,
+        **owned,
+        **ours,
+        payment=payment,
+        provider_dispute_id=f"dp_{number}",
+        currency="JPY",
+        amount_minor=2999,
+        reason=HOSTILE[:60],
+        evidence_due_at=now,
     )
     event = add(
         models.WebhookEvent,

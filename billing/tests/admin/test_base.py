@@ -88,6 +88,8 @@ class TestSearch:
             (models.Invoice, "in_1"),
             (models.Invoice, "INV-1"),
             (models.Payment, "pi_1"),
+            (models.Refund, "re_1"),
+            (models.Dispute, "dp_1"),
             (models.Customer, "cus_1"),
             (models.Customer, "a1@example.test"),
             (models.PaymentMethod, "pm_1"),

@@ -111,6 +111,16 @@ class TestLinks:
             page = admin_client.get(url(model, "change", made[model].pk)).content.decode()
             assert address in page
 
+    def test_a_payment_shows_what_has_gone_back(self, rows: Rows, admin_client: Client) -> None:
+        made = rows(1)
+        page = admin_client.get(url(models.Payment, "change", made[models.Payment].pk))
+        for model in (models.Refund, models.Dispute):
+            row = made[model]
+            assert url(model, "change", row.pk) in page.content.decode()
+            back = admin_client.get(url(model, "change", row.pk)).content.decode()
+            assert url(models.Payment, "change", made[models.Payment].pk) in back
+        assert "1500 JPY" in page.content.decode()
+
     def test_a_host_organization_outside_the_admin_is_named_without_a_link(self) -> None:
         session = Session(session_key="not in the admin")
         assert link(session) == str(session)

@@ -274,6 +274,12 @@ class TestInvoices:
         assert INSTANT.fullmatch(invoice["created_at"])
         assert client.get(f"{PREFIX}/invoices/{invoice['id']}").json() == invoice
 
+    def test_what_was_refunded(self, client: Any, subscription: dict[str, Any]) -> None:
+        Invoice.objects.update(refunded_minor=4900, payment_state="partially_refunded")
+        [invoice] = client.get(f"{PREFIX}/invoices").json()["results"]
+        assert invoice["payment_state"] == "partially_refunded"
+        assert invoice["refunded"] == {"amount": "49.00", "amount_minor": 4900, "currency": "MXN"}
+
     def test_filters(self, client: Any, subscription: dict[str, Any]) -> None:
         def count(query: str) -> int:
             return len(client.get(f"{PREFIX}/invoices?{query}").json()["results"])

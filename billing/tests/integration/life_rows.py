@@ -9,12 +9,14 @@ from typing import Any
 
 from billing.models import (
     Customer,
+    Dispute,
     Invoice,
     Organization,
     Payment,
     PaymentMethod,
     Price,
     ProviderPrice,
+    Refund,
     Subscription,
     SubscriptionPlan,
 )
@@ -60,10 +62,13 @@ def told(life: StripeLife) -> JSON:
         "subscriptions": {each["id"]: _told_subscription(each) for each in kinds["subscription"]},
         "invoices": {each["id"]: _told_invoice(life, each) for each in kinds["invoice"]},
         "payments": {each["id"]: _told_payment(life, each) for each in kinds["payment_intent"]},
+        "refunds": {each["id"]: _told_return(each) for each in kinds["refund"]},
+        "disputes": {each["id"]: _told_return(each) for each in kinds["dispute"]},
     }
 
 
 _KINDS = ("customer", "payment_method", "subscription", "invoice", "payment_intent")
+_KINDS += ("refund", "dispute")
 
 
 def _told_customer(source: JSON) -> JSON:
@@ -100,8 +105,9 @@ def _told_invoice(life: StripeLife, source: JSON) -> JSON:
         "customer": source["customer"],
         "subscription": source["parent"]["subscription_details"]["subscription"],
         "status": source["status"],
-        "payment_state": "paid" if source["status"] == "paid" else state,
+        "payment_state": _state_of_paid(life, link) if source["status"] == "paid" else state,
         "amounts": [source["total"], source["amount_remaining"], source["amount_paid"]],
+        "gone": _gone(life, link),
         "period": [line["period"]["start"], line["period"]["end"]],
         "paid_at": source["status_transitions"]["paid_at"],
         "next_attempt_at": source["next_payment_attempt"],
@@ -120,7 +126,36 @@ def _told_payment(life: StripeLife, source: JSON) -> JSON:
         "payment_method": source["payment_method"],
         "decline_code": "insufficient_funds" if has_failed else "",
         "invoice": _invoice_of(life, source["id"]) if is_paid else None,
+        "gone": _gone(life, source["id"]),
     }
+
+
+def _told_return(source: JSON) -> JSON:
+    names = ("payment_intent", "status", "amount", "reason")
+    return {name: source[name] for name in names}
+
+
+def _gone(life: StripeLife, payment_id: str) -> list[int]:
+    """What refunds and disputes have taken of a payment."""
+    returned = {
+        kind: [
+            each
+            for (name, _), each in life.objects.items()
+            if name == kind and each["payment_intent"] == payment_id
+        ]
+        for kind in ("refund", "dispute")
+    }
+    refunded = [each["amount"] for each in returned["refund"] if each["status"] == "succeeded"]
+    lost = [each["amount"] for each in returned["dispute"] if each["status"] != "won"]
+    return [sum(refunded), sum(lost)]
+
+
+def _state_of_paid(life: StripeLife, payment_id: str) -> str:
+    refunded, charged_back = _gone(life, payment_id)
+    if charged_back:
+        return "charged_back"
+    amount = life.objects["payment_intent", payment_id]["amount"]
+    return {0: "paid", amount: "refunded"}.get(refunded, "partially_refunded")
 
 
 def _payment_of(life: StripeLife, invoice_id: str) -> str:
@@ -160,6 +195,14 @@ def _stored(customer: Customer) -> JSON:
         "payments": {
             row.provider_payment_id: _stored_payment(row) for row in Payment.objects.filter(**own)
         },
+        "refunds": {
+            str(row.provider_refund_id): _stored_return(row)
+            for row in Refund.objects.filter(payment__customer=customer)
+        },
+        "disputes": {
+            row.provider_dispute_id: _stored_return(row)
+            for row in Dispute.objects.filter(payment__customer=customer)
+        },
     }
 
 
@@ -196,6 +239,7 @@ def _stored_invoice(row: Invoice) -> JSON:
         "status": row.status,
         "payment_state": row.payment_state,
         "amounts": [row.total_minor, row.amount_due_minor, row.amount_paid_minor],
+        "gone": [row.refunded_minor, row.charged_back_minor],
         "period": [_seconds(row.period_start), _seconds(row.period_end)],
         "paid_at": _seconds(row.paid_at),
         "next_attempt_at": _seconds(row.next_attempt_at),
@@ -212,6 +256,16 @@ def _stored_payment(row: Payment) -> JSON:
         "payment_method": _method(row),
         "decline_code": row.decline_code,
         "invoice": row.invoice.provider_invoice_id if is_paid and row.invoice else None,
+        "gone": [row.refunded_minor, row.charged_back_minor],
+    }
+
+
+def _stored_return(row: Refund | Dispute) -> JSON:
+    return {
+        "payment_intent": row.payment.provider_payment_id,
+        "status": row.status,
+        "amount": row.amount_minor,
+        "reason": row.reason,
     }
 
 

@@ -36,6 +36,9 @@ ENDS = {
     "over": ("canceled", {"paid": 2}),
     "gone": ("canceled", {"paid": 1}),
     "upgraded": ("canceled", {"paid": 3}),
+    "refunded": ("active", {"paid": 2}),
+    "sent back": ("active", {"paid": 1}),
+    "charged back": ("active", {"paid": 2}),
 }
 # An old version's events are only a reason to read, and what is gone by then names nobody.
 TOLD = [

@@ -153,6 +153,35 @@ def payment(token: str, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def refund(token: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "object": "refund",
+        "id": f"re_{token}",
+        "created": CREATED,
+        "payment": f"pay_{token}",
+        "amount": 1000,
+        "currency": "USD",
+        "status": "succeeded",
+        "reason": "requested_by_customer",
+        "failure_code": "",
+        "reference": None,
+    } | changes
+
+
+def dispute(token: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "object": "dispute",
+        "id": f"dp_{token}",
+        "created": CREATED,
+        "payment": f"pay_{token}",
+        "amount": 2999,
+        "currency": "USD",
+        "status": "needs_response",
+        "reason": "fraudulent",
+        "evidence_due_at": PERIOD[1],
+    } | changes
+
+
 def delivery(
     event_id: str,
     event_type: str,

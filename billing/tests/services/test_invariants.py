@@ -12,6 +12,7 @@ from django.db.models import F
 from django.test import override_settings
 from django.utils import timezone
 
+from billing.enums import DisputeStatus, RefundReason
 from billing.models import (
     Customer,
     IdempotencyKey,
@@ -26,7 +27,10 @@ from billing.models import (
     Subscription,
     WebhookEvent,
 )
-from billing.services import invariants, outbox, subscriptions, webhooks
+from billing.providers.base import Simulates
+from billing.providers.types import Ref
+from billing.registry import providers
+from billing.services import invariants, outbox, refunds, subscriptions, webhooks
 from billing.services import plans as plan_service
 from billing.tests.services import sandbox_objects as objects
 from billing.tests.services.sandbox_objects import side_by_side
@@ -38,7 +42,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def life(
     organization_de: Any, organization_mx: Any, published: Any, deliver: Any, monkeypatch: Any
 ) -> None:
-    """Two customers, one of whom has left; an event of each state; messages, operations, keys."""
+    """Two customers: one has left, the other got money back. An event of each state; messages,
+    operations, keys."""
     for organization in (organization_de, organization_mx):
         row = subscriptions.create(
             organization, plan=published["startup"], interval="monthly", token="tok_visa"
@@ -46,6 +51,7 @@ def life(
         deliver(row.provider)
     subscriptions.cancel(row, at_period_end=False)
     deliver(row.provider)
+    send_back(Payment.objects.get(organization=organization_de), deliver)
     objects.deliver("evt_unused", "ping", {"object": "ping"})
     objects.deliver("evt_orphan", "invoice.created", objects.invoice("unknown"))
     objects.deliver("evt_poison", "subscription.updated", objects.subscription("poison"))
@@ -66,6 +72,18 @@ def life(
         response_status=201,
         response_body="{}",
     )
+
+
+def send_back(payment: Payment, deliver: Any) -> None:
+    """A part is refunded, another one in vain, and the bank asks about the rest."""
+    bank: Any = providers.get(payment.provider, Simulates)
+    for amount in (100, 200):
+        refund = refunds.create(payment, reason=RefundReason.DUPLICATE, amount_minor=amount)
+    bank.fail_refund(Ref(id=str(refund.provider_refund_id)))
+    dispute = bank.open_dispute(payment.ref)
+    deliver(payment.provider)
+    bank.close_dispute(Ref(id=dispute.id), DisputeStatus.WON)
+    deliver(payment.provider)
 
 
 CHEAP = [name for name in invariants.STATEMENTS if not name.startswith("constraints")]
@@ -108,7 +126,7 @@ def pay_twice() -> None:
     payment = Payment.objects.filter(status="succeeded", invoice__isnull=False)[0]
     again_id = uuid.uuid4()
     payment.pk, payment.provider_payment_id = again_id, "pay_again"
-    payment.sync_seq = 0
+    payment.sync_seq = payment.refunded_minor = 0
     payment._state.adding = True
     payment.save(force_insert=True)
 
@@ -117,6 +135,24 @@ def bill_in_another_currency() -> None:
     payment = Payment.objects.filter(invoice__isnull=False)[0]
     Invoice.objects.filter(pk=payment.invoice_id).update(currency="CHF")
     Payment.objects.filter(invoice=payment.invoice_id).update(currency="CHF")
+
+
+def refund_too_much() -> None:
+    """Reserved beside what another one has reserved."""
+    payment = Payment.objects.filter(refunded_minor__gt=0)[0]
+    refund = payment.refunds.filter(status="succeeded")[0]
+    amount = payment.amount_minor - payment.refunded_minor + 1
+    refund.pk, refund.provider_refund_id, refund.amount_minor = uuid.uuid4(), None, amount
+    refund.sync_seq, refund.status = 0, "pending"
+    refund._state.adding = True
+    refund.save(force_insert=True)
+    Operation.objects.filter(verb=refunds.CREATE).update(subject_id=refund.pk, outcome="unknown")
+
+
+def miscount_refunds() -> None:
+    payment = Payment.objects.filter(refunded_minor__gt=0)[0]
+    for rows in (Payment.objects.filter(pk=payment.pk), Invoice.objects.filter(payments=payment)):
+        assert rows.update(refunded_minor=F("refunded_minor") + 1) == 1
 
 
 def move_to_another_organization() -> None:
@@ -199,6 +235,11 @@ FAULTS: dict[str, Callable[[], Any]] = {
     "invoice_total_adds_up": lambda: change(Invoice, discount_minor=1),
     "paid_invoice_owes_nothing": lambda: change(Invoice, of={"status": "paid"}, amount_due_minor=1),
     "invoice_is_paid_once": pay_twice,
+    "refunds_are_within_their_payment": refund_too_much,
+    "payment_knows_what_has_gone": miscount_refunds,
+    "invoice_knows_what_has_gone": lambda: change(
+        Invoice, of={"refunded_minor__gt": 0}, payment_state="paid"
+    ),
     "payment_in_its_invoices_currency": lambda: change(Payment, currency="CHF"),
     "invoice_in_the_sold_currency": bill_in_another_currency,
     "sold_price_is_frozen": lambda: change(

@@ -10,6 +10,7 @@ import pytest
 
 from billing.enums import (
     BillingInterval,
+    DisputeStatus,
     EndReason,
     EventKind,
     IncompleteReason,
@@ -17,25 +18,31 @@ from billing.enums import (
     NextActionType,
     PaymentState,
     PaymentStatus,
+    RefundReason,
+    RefundStatus,
     SubscriptionStatus,
 )
 from billing.models import (
     Customer,
+    Dispute,
     Invoice,
     Organization,
     Payment,
     PaymentMethod,
     Price,
     ProviderPrice,
+    Refund,
     Subscription,
 )
 from billing.providers.types import (
     CustomerData,
+    DisputeData,
     InvoiceData,
     LineData,
     NextAction,
     PaymentData,
     PaymentMethodData,
+    RefundData,
     SubscriptionData,
 )
 from billing.services.sync import KINDS, NOBODY
@@ -119,6 +126,30 @@ PAYMENT = PaymentData(
     next_action=ACTION,
     raw={},
 )
+REFUND = RefundData(
+    id="re_1",
+    payment_id="pay_1",
+    amount_minor=500,
+    currency="KWD",
+    status=RefundStatus.FAILED,
+    provider_status="w" * 61,
+    as_of=NOW,
+    reason=RefundReason.DUPLICATE,
+    failure_code="f" * 61,
+    raw={},
+)
+DISPUTE = DisputeData(
+    id="dp_1",
+    payment_id="pay_1",
+    amount_minor=1_050,
+    currency="KWD",
+    status=DisputeStatus.LOST,
+    provider_status="w" * 61,
+    as_of=NOW,
+    reason="r" * 61,
+    evidence_due_at=day(1),
+    raw={},
+)
 METHOD = PaymentMethodData(
     id="pm_1",
     customer_id="cus_1",
@@ -149,6 +180,7 @@ def known() -> Relatives:
         payment_methods={"pm_1": PaymentMethod()},
         subscriptions={"sub_1": Subscription()},
         invoices={"inv_1": Invoice()},
+        payments={"pay_1": Payment(organization_id=uuid4())},
         prices={"price_1": ProviderPrice(price=Price(plan_id=uuid4(), interval="yearly"))},
     )
 
@@ -198,6 +230,15 @@ class TestParents:
             assert missing_parent(data, None, known) == (EventKind.CUSTOMER, "")
             assert missing_parent(data, None, Relatives()) == parent
             assert missing_parent(data, KINDS[kind].model(), Relatives()) == parent
+
+    @pytest.mark.parametrize(("kind", "data"), [("refund", REFUND), ("dispute", DISPUTE)])
+    def test_what_has_gone_back_needs_its_payment(
+        self, kind: str, data: Any, known: Relatives
+    ) -> None:
+        missing_parent = KINDS[kind].missing_parent
+        assert missing_parent(data, None, known) == (EventKind.PAYMENT, "")
+        assert missing_parent(data, None, Relatives()) == (EventKind.PAYMENT, "pay_1")
+        assert missing_parent(data, KINDS[kind].model(), Relatives()) == (EventKind.PAYMENT, "")
 
     def test_a_detached_method_belongs_to_whom_it_did(self, known: Relatives) -> None:
         data = replace(METHOD, customer_id=None)
@@ -384,6 +425,35 @@ class TestInvoice:
         values = self.values(row, Relatives(), status=status, payment_state=None)
         assert values["payment_state"] == state
 
+    @pytest.mark.parametrize(
+        ("refunded", "charged_back", "state"),
+        [
+            (0, 0, "paid"),
+            (1, 0, "partially_refunded"),
+            (499, 0, "partially_refunded"),
+            (500, 0, "refunded"),
+            (501, 0, "refunded"),
+            (0, 1, "charged_back"),
+            (500, 500, "charged_back"),
+        ],
+    )
+    def test_a_paid_one_says_what_has_gone_back(
+        self, refunded: int, charged_back: int, state: str
+    ) -> None:
+        row = Invoice(refunded_minor=refunded, charged_back_minor=charged_back)
+        for told in (PaymentState.PAID, None):
+            paid = {"status": InvoiceStatus.PAID, "payment_state": told}
+            assert self.values(row, Relatives(), **paid)["payment_state"] == state
+
+    @pytest.mark.parametrize("status", [InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE])
+    def test_one_that_is_not_paid_says_what_is_told(self, status: InvoiceStatus) -> None:
+        row = Invoice(refunded_minor=500, charged_back_minor=500)
+        assert self.values(row, Relatives(), status=status)["payment_state"] == "failed"
+
+    def test_a_provider_may_say_itself_that_it_went_back(self) -> None:
+        told = {"status": InvoiceStatus.PAID, "payment_state": PaymentState.REFUNDED}
+        assert self.values(Invoice(), Relatives(), **told)["payment_state"] == "refunded"
+
 
 class TestPayment:
     def values(self, row: Any, relatives: Relatives, **changes: Any) -> dict[str, Any]:
@@ -421,6 +491,53 @@ class TestPayment:
         values = self.values(Payment(), Relatives())
         assert values["provider_payment_method_id"] == "pm_1"
         assert values["payment_method_id"] is None
+
+
+class TestRefund:
+    def values(self, row: Any, relatives: Relatives, **changes: Any) -> dict[str, Any]:
+        return KINDS["refund"].values(replace(REFUND, **changes), row, relatives)
+
+    def test_every_column(self, known: Relatives) -> None:
+        payment = known.payments["pay_1"]
+        assert self.values(Refund(), known) == {
+            "organization_id": payment.organization_id,
+            "payment_id": payment.pk,
+            "currency": "KWD",
+            "amount_minor": 500,
+            "status": "failed",
+            "provider_status": "w" * 60,
+            "reason": "duplicate",
+            "failure_code": "f" * 60,
+        }
+
+    def test_what_is_not_told_is_kept(self) -> None:
+        row = Refund(status="succeeded", reason="fraudulent")
+        values = self.values(row, Relatives(), status=None, reason=None)
+        assert (values["status"], values["reason"]) == ("succeeded", "fraudulent")
+        assert not {"organization_id", "payment_id"} & set(values)
+
+
+class TestDispute:
+    def test_every_column(self, known: Relatives) -> None:
+        payment = known.payments["pay_1"]
+        assert KINDS["dispute"].values(DISPUTE, Dispute(), known) == {
+            "organization_id": payment.organization_id,
+            "payment_id": payment.pk,
+            "currency": "KWD",
+            "amount_minor": 1_050,
+            "status": "lost",
+            "provider_status": "w" * 60,
+            "reason": "r" * 60,
+            "evidence_due_at": day(1),
+        }
+
+    def test_an_unknown_word_keeps_the_state(self) -> None:
+        row = Dispute(status="won")
+        values = KINDS["dispute"].values(replace(DISPUTE, status=None), row, Relatives())
+        assert values["status"] == "won"
+
+    def test_none_is_reserved(self) -> None:
+        assert KINDS["dispute"].reserved_rows(ALIAS, MODE, [DISPUTE]) == {}
 
 
 class TestPaymentMethod:
@@ -502,6 +619,9 @@ class World:
             provider_subscription_id="sub_1", provider_customer_id="cus_1", slot=None, **owned
         )
         self.invoice = Invoice.objects.create(provider_invoice_id="inv_1", currency="USD", **owned)
+        self.payment = Payment.objects.create(
+            provider_payment_id="pay_1", currency="KWD", amount_minor=1_050, **owned
+        )
         self.method = PaymentMethod.objects.create(
             provider_payment_method_id="pm_1", type="card", **owned
         )
@@ -522,7 +642,7 @@ def world(db: Any) -> World:
 
 class TestRelatives:
     def relatives(self, data: Any) -> Relatives:
-        other = replace(data, id="other", customer_id="cus_2")
+        other = replace(data, id="other", **{OWNERS.get(type(data), "customer_id"): "other"})
         kind = next(kind for kind in KINDS.values() if kind.id_field == ID_FIELDS[type(data)])
         return kind.relatives(ALIAS, MODE, [data, other])
 
@@ -541,6 +661,8 @@ class TestRelatives:
             customers=customers, payment_methods=methods, invoices={"inv_1": world.invoice}
         )
         assert self.relatives(METHOD) == Relatives(customers=customers)
+        for data in (REFUND, DISPUTE):
+            assert self.relatives(data) == Relatives(payments={"pay_1": world.payment})
 
     def test_what_is_not_named_is_not_asked_for(
         self, world: World, django_assert_num_queries: Any
@@ -560,7 +682,10 @@ ID_FIELDS: dict[type, str] = {
     InvoiceData: "provider_invoice_id",
     PaymentData: "provider_payment_id",
     PaymentMethodData: "provider_payment_method_id",
+    RefundData: "provider_refund_id",
+    DisputeData: "provider_dispute_id",
 }
+OWNERS: dict[type, str] = {RefundData: "payment_id", DisputeData: "payment_id"}
 
 
 class TestRows:

@@ -19,10 +19,12 @@ from django.db import models
 from billing.enums import ChangeOutcome, WebhookState
 from billing.models import (
     Customer,
+    Dispute,
     Invoice,
     Organization,
     Payment,
     PaymentMethod,
+    Refund,
     StateChange,
     Subscription,
     WebhookEvent,
@@ -37,7 +39,7 @@ from billing.tests.services.sandbox_objects import ALIAS, CREATED, PRICE_ID, del
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ORDERS = list(permutations(range(6)))
-MIRRORED = (Customer, PaymentMethod, Subscription, Invoice, Payment)
+MIRRORED = (Customer, PaymentMethod, Subscription, Invoice, Payment, Refund, Dispute)
 # How a row came to its state: counters and times that differ with the way taken.
 BOOKKEEPING = {"provider_version", "sync_seq", "created_at", "updated_at"}
 DECLINED = {"status": "failed", "decline_code": "card_declined", "paid_at": None}
@@ -52,11 +54,16 @@ Event = tuple[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Life:
-    """Six events in the order in which they happened, and what is known before the first comes."""
+    """Six events in the order in which they happened, and what is known before the first comes.
+
+    `unheard` are objects that the provider holds and no event tells of.
+    """
 
     name: str
     events: Callable[[str, str], list[Event]]
     ends_as: dict[str, str]
+    payment_state: str = ""
+    unheard: Callable[[str, str], list[dict[str, Any]]] = lambda token, reference: []
     has_customer: bool = False
     has_subscription: bool = False
 
@@ -102,6 +109,30 @@ def ended(token: str, reference: str) -> list[Event]:
     ]
 
 
+def charged_back(token: str, reference: str) -> list[Event]:
+    """A part is sent back, then the bank takes the payment; the invoice is told last of all."""
+    return [
+        ("payment.succeeded", objects.payment(token)),
+        ("subscription.updated", _named(token, reference)),
+        ("refund.created", objects.refund(token, status="pending")),
+        ("refund.updated", objects.refund(token)),
+        ("dispute.created", objects.dispute(token)),
+        ("invoice.paid", objects.paid_invoice(token)),
+    ]
+
+
+def sent_back(token: str, reference: str) -> list[Event]:
+    """What went back comes back: the refund fails after it succeeded, the dispute is won."""
+    return [
+        ("invoice.paid", objects.paid_invoice(token)),
+        ("refund.created", objects.refund(token, amount=2999)),
+        ("dispute.created", objects.dispute(token)),
+        ("dispute.closed", objects.dispute(token, status="won")),
+        ("refund.failed", objects.refund(token, amount=2999, status="failed")),
+        ("invoice.updated", objects.paid_invoice(token)),
+    ]
+
+
 def _incomplete(token: str) -> dict[str, Any]:
     return objects.subscription(
         token, status="incomplete", incomplete_reason="processing", payment_method=None
@@ -129,6 +160,24 @@ ENDED_LIFE = Life(
     ended,
     {"subscription": "canceled", "invoice": "uncollectible"},
     has_customer=True,
+)
+
+CHARGED_BACK = Life(
+    "charged back",
+    charged_back,
+    {"refund": "succeeded", "dispute": "needs_response", "invoice": "paid"},
+    payment_state="charged_back",
+    has_customer=True,
+    has_subscription=True,
+)
+SENT_BACK = Life(
+    "sent back",
+    sent_back,
+    {"refund": "failed", "dispute": "won", "payment": "succeeded"},
+    payment_state="paid",
+    unheard=lambda token, reference: [_named(token, reference), objects.payment(token)],
+    has_customer=True,
+    has_subscription=True,
 )
 
 
@@ -166,6 +215,10 @@ RUNS = [
     Run(FAILED_THEN_PAID, AHEAD, 2, as_batch=False),
     Run(ENDED_LIFE, EQUAL, 2, as_batch=False),
     Run(ENDED_LIFE, DIFFERENT, 1, as_batch=True),
+    Run(CHARGED_BACK, EQUAL, 2, as_batch=False),
+    Run(CHARGED_BACK, DIFFERENT, 1, as_batch=True),
+    Run(SENT_BACK, EQUAL, 1, as_batch=True),
+    Run(SENT_BACK, DIFFERENT, 2, as_batch=False),
 ]
 
 
@@ -224,16 +277,16 @@ def _prepare(run: Run) -> list[list[Event]]:
     ]
     if run.life.has_subscription:
         Subscription.objects.bulk_create(reserved)
-    lives = [
-        run.life.events(token, str(row.pk)) for token, row in zip(tokens, reserved, strict=True)
-    ]
+    references = [str(row.pk) for row in reserved]
+    lives = list(map(run.life.events, tokens, references))
+    unheard = [each for found in map(run.life.unheard, tokens, references) for each in found]
     final = [body for life in lives for body in _final(life)] if run.can_fetch else []
     named = [
         objects.customer(token, reference=str(row.pk))
         for token, row in zip(tokens, customers, strict=True)
     ]
     # A later body of the same object replaces an earlier one.
-    objects.keep(*named, *final)
+    objects.keep(*named, *unheard, *final)
     return lives
 
 
@@ -306,6 +359,8 @@ def _assert_one_end_state(life: Life) -> None:
     for name, status in life.ends_as.items():
         (model,) = (each for each in MIRRORED if each._meta.model_name == name)
         assert set(model._default_manager.values_list("status", flat=True)) == {status}
+    if life.payment_state:
+        assert set(Invoice.objects.values_list("payment_state", flat=True)) == {life.payment_state}
     _assert_links()
 
 
@@ -323,10 +378,15 @@ def _assert_links() -> None:
     for attempt in Payment.objects.select_related("invoice"):
         assert attempt.invoice
         assert _token(attempt.invoice) == _token(attempt)
+    for model in (Refund, Dispute):
+        for row in model._default_manager.select_related("payment"):
+            assert _token(row.payment) == _token(row)
 
 
 def _token(row: Any) -> str:
     remote_ids = (
+        "provider_refund_id",
+        "provider_dispute_id",
         "provider_payment_id",
         "provider_invoice_id",
         "provider_subscription_id",
@@ -351,7 +411,7 @@ def _normalised(row: models.Model, names: dict[Any, str]) -> str:
     }
     text = json.dumps(columns, default=_plain, sort_keys=True)
     assert organization_id not in text
-    for prefix in ("cus", "pm", "sub", "inv", "pay"):
+    for prefix in ("cus", "pm", "sub", "inv", "pay", "re", "dp"):
         text = text.replace(f"{prefix}_{token}", f"{prefix}_*")
     return text.replace(f"of {token}", "of *")
 

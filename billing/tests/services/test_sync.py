@@ -732,7 +732,7 @@ class TestAnswers:
     def test_about_a_customer_that_is_unknown_are_an_error(self, customer: Customer) -> None:
         with pytest.raises(
             BillingError,
-            match="^subscription sub_009 belongs to a customer of stripe that is unknown$",
+            match="^subscription sub_009 belongs to nobody at stripe whom we know$",
         ):
             sync.upsert_subscription(ALIAS, data(objects.subscription("009")))
 

@@ -6,6 +6,7 @@ over, which nothing else would show afterwards.
 """
 
 import contextlib
+import itertools
 import random
 import time
 import uuid
@@ -193,8 +194,8 @@ def stage(postgres: Server, broker: Server, folder: Path, *, count: int) -> Iter
         references = system.orm(_LIFE_ROWS + "prepare(given['count'])", count=count)
         with psycopg.connect(system.environment["DATABASE_URL"]) as connection:
             connection.execute(_TAKEOVERS)
-        stories = [(story, API_VERSION) for story in STORIES] * (count // len(STORIES))
-        lives = live(stories, references)
+        stories = itertools.islice(itertools.cycle(STORIES), count)
+        lives = live([(story, API_VERSION) for story in stories], references)
         api.tell(lives)
         yield Stage(
             postgres=postgres, broker=broker, api_url=url, references=references, lives=lives

@@ -7,6 +7,7 @@ from billing.services.sync.kinds.customers import CustomerKind
 from billing.services.sync.kinds.invoices import InvoiceKind
 from billing.services.sync.kinds.payment_methods import PaymentMethodKind
 from billing.services.sync.kinds.payments import PaymentKind
+from billing.services.sync.kinds.refunds import DisputeKind, RefundKind
 from billing.services.sync.kinds.subscriptions import SubscriptionKind
 
 # Parents first: what a batch brings is known before what points to it.
@@ -18,6 +19,8 @@ KINDS: Mapping[str, Kind] = {
         SubscriptionKind(),
         InvoiceKind(),
         PaymentKind(),
+        RefundKind(),
+        DisputeKind(),
     )
 }
 

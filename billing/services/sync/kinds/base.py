@@ -12,6 +12,7 @@ from billing.enums import EventKind
 from billing.models import (
     Customer,
     Invoice,
+    Payment,
     PaymentMethod,
     ProviderOwned,
     ProviderPrice,
@@ -44,6 +45,7 @@ class Relatives:
     customers: dict[str, Customer] = field(default_factory=dict)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     invoices: dict[str, Invoice] = field(default_factory=dict)
+    payments: dict[str, Payment] = field(default_factory=dict)
     payment_methods: dict[str, PaymentMethod] = field(default_factory=dict)
     prices: dict[str, ProviderPrice] = field(default_factory=dict)
 
@@ -76,6 +78,9 @@ class Kind(ABC):
     @abstractmethod
     def values(self, data: Any, row: Any, relatives: Relatives) -> dict[str, Any]:
         """Return the columns that `data` sets; `row` is the stored one, or a new one."""
+
+    def follow(self, rows: Sequence[Any]) -> None:  # noqa: B027 - most rows have no sums above them
+        """Bring the sums over `rows` in line with them; runs in the transaction that wrote them."""
 
     def reserved_rows(
         self, provider: str, mode: str, items: Sequence[Any], take: Take = locked

@@ -19,6 +19,7 @@ from billing.providers.types import (
     InvoiceData,
     LineData,
 )
+from billing.services.sync import returned
 from billing.services.sync.kinds.base import (
     NOBODY,
     Kind,
@@ -77,7 +78,7 @@ class InvoiceKind(Kind):
             "number": data.number[:100],
             "status": status,
             "provider_status": data.provider_status[:60],
-            "payment_state": data.payment_state or _payment_state(status),
+            "payment_state": _payment_state(data, status, row),
             "currency": data.currency,
             "subtotal_minor": data.subtotal_minor,
             "discount_minor": data.discount_minor,
@@ -109,5 +110,12 @@ def _line(line: LineData, currency: str) -> dict[str, Any]:
     }
 
 
-def _payment_state(status: str) -> str:
-    return PaymentState.PAID if status == InvoiceStatus.PAID else PaymentState.NONE
+def _payment_state(data: InvoiceData, status: str, row: Invoice) -> str:
+    """How collecting it stands; of a paid invoice, what has gone back of it, whenever we heard."""
+    is_paid = status == InvoiceStatus.PAID
+    told = data.payment_state or (PaymentState.PAID if is_paid else PaymentState.NONE)
+    if not is_paid or told != PaymentState.PAID:
+        return told
+    return returned.state_of_paid(
+        data.amount_paid_minor, row.refunded_minor, row.charged_back_minor
+    )

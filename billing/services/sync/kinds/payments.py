@@ -14,6 +14,7 @@ from billing.models import (
 )
 from billing.providers.base import ReadsPayments
 from billing.providers.types import PaymentData
+from billing.services.sync import returned
 from billing.services.sync.kinds.base import (
     NOBODY,
     Kind,
@@ -78,3 +79,8 @@ class PaymentKind(Kind):
         }
         values |= method_columns(data, relatives)
         return values | owner_columns(data, relatives)
+
+    def follow(self, rows: Sequence[Any]) -> None:
+        """A payment of which something has gone back may get its invoice only now."""
+        gone = [row for row in rows if row.refunded_minor or row.charged_back_minor]
+        returned.sum_up_invoices({row.invoice_id for row in gone if row.invoice_id})

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from billing.enums import EventKind, SubscriptionStatus
 from billing.errors import InvalidPayload, InvalidSignature
 from billing.providers.sandbox import SandboxProvider, events, mapping, payloads, signatures
-from billing.testing import SECRET, signed_webhook
+from billing.providers.types import Ref
+from billing.testing import SECRET, key, refund_request, signed_webhook
 from billing.tests.providers.sandbox.conftest import Driver, MakeSandbox
 
 JSON_VALUES = st.recursive(
@@ -194,7 +195,11 @@ def whole_objects() -> dict[EventKind, dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         options = {"path": f"{folder}/s.sqlite3", "secret": SECRET, "seed": 1}
         provider = SandboxProvider(alias="sandbox", mode="sandbox", options=options)
-        Driver(provider).start()
+        driver = Driver(provider)
+        payment = Ref(id=driver.invoice(driver.start()).payment_id)
+        request = refund_request(provider, payment, amount_minor=1)
+        provider.create_refund(request, idempotency_key=key())
+        provider.open_dispute(payment)
         found = {}
         for headers, body in provider.pending_deliveries():
             kind = provider.parse_webhook_event(body, headers).kind

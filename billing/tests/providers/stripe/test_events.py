@@ -123,6 +123,21 @@ class TestParse:
                 {"id": "pi_1", "customer": "cus_1"},
                 (EventKind.PAYMENT, "pi_1", "cus_1", "cus_1"),
             ),
+            (
+                "charge.refund.updated",
+                {"id": "re_1", "payment_intent": "pi_1", "charge": "ch_1"},
+                (EventKind.REFUND, "re_1", "", "pi_1"),
+            ),
+            (
+                "refund.failed",
+                {"id": "re_1", "payment_intent": None, "charge": {"id": "ch_1"}},
+                (EventKind.REFUND, "re_1", "", "ch_1"),
+            ),
+            (
+                "charge.dispute.funds_withdrawn",
+                {"id": "dp_1", "payment_intent": "pi_1", "charge": "ch_1"},
+                (EventKind.DISPUTE, "dp_1", "", "pi_1"),
+            ),
         ],
     )
     def test_ids_of_each_kind(
@@ -143,6 +158,12 @@ class TestParse:
         source = {"id": "pi_1", "object": "payment_intent", "customer": None}
         event = events.parse(body("payment_intent.succeeded", source))
         assert (event.kind, event.ignored_because) == (None, events.NOBODYS)
+
+    def test_a_refund_of_no_payment_is_ignored(self) -> None:
+        """Stripe: cash of a customer's balance can be refunded too."""
+        source = {"id": "re_1", "object": "refund", "payment_intent": None, "customer": "cus_1"}
+        event = events.parse(body("refund.created", source))
+        assert (event.kind, event.ignored_because) == (None, events.OF_NO_PAYMENT)
 
     def test_live_mode_and_another_version(self) -> None:
         event = events.parse(body(livemode=True, api_version="2024-06-20"))

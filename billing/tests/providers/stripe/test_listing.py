@@ -37,7 +37,7 @@ def add_life(account: StripeAccount, life: StripeLife) -> StripeLife:
 @pytest.fixture
 def life(account: StripeAccount) -> StripeLife:
     life = StripeLife(customer_reference="cus-row", subscription_reference="sub-row")
-    for step in (life.sign_up, life.subscribe, life.pay):
+    for step in (life.sign_up, life.subscribe, life.pay, life.refund_part, life.dispute):
         step()
     return add_life(account, life)
 
