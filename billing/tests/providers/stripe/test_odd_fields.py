@@ -261,7 +261,7 @@ class Look:
 
 
 def look(reading: Reading, source: dict[str, Any]) -> Look:
-    expected = flat(reading.map(source, as_of=AS_OF))
+    expected = reading.map(source, as_of=AS_OF)
     found = Look(defaultdict(set), set())
     for where in places(source):
         path = ".".join(map(str, where))
@@ -270,18 +270,18 @@ def look(reading: Reading, source: dict[str, Any]) -> Look:
                 data = reading.map(with_value(source, where, value), as_of=AS_OF)
             except Incomplete:
                 found.raising.add(path)
-                continue
-            told = flat(data)
-            found.touched[path] |= {
-                each
-                for each in expected.keys() | told.keys()
-                if expected.get(each, GONE) != told.get(each, GONE)
-            }
+            else:
+                found.touched[path] |= differences(expected, data)
     return found
 
 
-def is_named(name: str, together: str) -> bool:
-    return any(name == each or name.startswith(f"{each}.") for each in together.split())
+def differences(one: Any, other: Any) -> set[str]:
+    names = [each.name for each in fields(one) if each.name != "raw"]
+    if all(getattr(one, name) == getattr(other, name) for name in names):
+        return set()
+    ours, theirs = flat(one), flat(other)
+    names = [*ours, *theirs]
+    return {each for each in names if ours.get(each, GONE) != theirs.get(each, GONE)}
 
 
 def check(reading: Reading, sources: Iterable[dict[str, Any]]) -> set[str]:
