@@ -5,6 +5,8 @@ from functools import partial
 from typing import Any
 
 from billing import lifecycle
+from billing.enums import PaymentState
+from billing.errors import InvalidTransition
 from billing.models import Invoice, Subscription
 from billing.providers.base import CollectsInvoices, WritesOffInvoices
 from billing.providers.types import InvoiceData
@@ -15,7 +17,8 @@ from billing.services import operations, sync
 def pay(invoice: Invoice, *, request_key: str = "") -> Invoice:
     """Collect an open invoice now with the customer's default payment method.
 
-    Raises InvalidTransition when it is not open, PaymentDeclined, and what the provider raises.
+    Raises InvalidTransition when it is not open or its bank is asked already, PaymentDeclined, and
+    what the provider raises.
     """
     provider = providers.get(invoice.provider, CollectsInvoices)
     return _command("pay", invoice, request_key, provider.pay_invoice)
@@ -47,7 +50,7 @@ def _command(
         invoice,
         request_key,
         step=str(invoice.pk),
-        guard=partial(lifecycle.ensure_invoice, invoice.status, command),
+        guard=partial(_ensure, invoice, command),
     ) as operation:
         if operation.is_done:
             return Invoice.objects.get(pk=invoice.pk)
@@ -56,12 +59,20 @@ def _command(
         return sync.upsert_invoice(invoice.provider, data)
 
 
+def _ensure(invoice: Invoice, command: str) -> None:
+    lifecycle.ensure_invoice(invoice.status, command)
+    if command == "pay" and invoice.payment_state == PaymentState.PROCESSING:
+        raise InvalidTransition("the bank is asked for this invoice already")
+
+
 def open_of(customer: Any) -> list[Invoice]:
-    """The customer's open invoices of subscriptions that are behind, oldest first."""
+    """The customer's open invoices of subscriptions that are behind, oldest first; without those
+    that a bank is asked for already."""
     behind = Subscription.objects.filter(customer=customer, status__in=["past_due", "unpaid"])
     return list(
         Invoice.objects.filter(subscription__in=behind)
         .open()
+        .exclude(payment_state=PaymentState.PROCESSING)
         .select_related("customer", "organization")
         .order_by("created_at")
     )

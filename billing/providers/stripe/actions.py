@@ -1,13 +1,28 @@
 """What the customer must do next, out of a PaymentIntent or a subscription. Pure."""
 
 from billing.enums import NextActionType
-from billing.providers.stripe.values import part, text, whole
+from billing.providers.stripe.values import items, part, text, whole
 from billing.providers.types import JSON, NextAction
 
 _WAITING_FOR_CUSTOMER = ("requires_action", "requires_source_action")
+_UNDER_WAY = ("processing", *_WAITING_FOR_CUSTOMER)
 _SETUP_OPEN = ("requires_payment_method", "requires_confirmation", *_WAITING_FOR_CUSTOMER)
 _VOUCHER_FIELDS = {"number": "reference", "reference": "reference", "entity": "entity"}
 _URL_FIELDS = ("hosted_voucher_url", "hosted_instructions_url", "hosted_verification_url", "url")
+
+
+def attempts(source: JSON) -> list[JSON]:
+    """The invoice's payments, the paid or default one first."""
+    found = items(source.get("payments"))
+    return sorted(
+        found, key=lambda each: (each.get("status") != "paid", each.get("is_default") is not True)
+    )
+
+
+def intent_of(source: JSON) -> JSON:
+    """The expanded PaymentIntent of an invoice, empty when only its id is there."""
+    moved = (part(each, "payment", "payment_intent") for each in attempts(source))
+    return next(filter(None, moved), part(source, "payment_intent"))
 
 
 def payment_action(intent: JSON) -> NextAction | None:
@@ -35,10 +50,9 @@ def subscription_action(subscription: JSON) -> NextAction | None:
     trial starts; before 2025-03-31 `latest_invoice.payment_intent`.
     """
     invoice = part(subscription, "latest_invoice")
-    intent = part(invoice, "payment_intent")
-    if intent:
+    intent, secret = intent_of(invoice), part(invoice, "confirmation_secret").get("client_secret")
+    if intent and (intent.get("status") in _UNDER_WAY or not secret):
         return payment_action(intent)
-    secret = part(invoice, "confirmation_secret").get("client_secret")
     if subscription.get("status") in ("incomplete", "paused") and text(secret):
         return _use_sdk(secret, "payment")
     setup = part(subscription, "pending_setup_intent")

@@ -8,17 +8,19 @@ from typing import Any, TypeVar
 from billing.enums import SubscriptionStatus
 from billing.errors import InvalidRequest
 from billing.providers.base import PaymentProvider
-from billing.providers.stripe import parameters
+from billing.providers.stripe import mapping, parameters
 from billing.providers.stripe.client import StripeClient
-from billing.providers.stripe.values import Incomplete, items, remote_id
-from billing.providers.types import JSON, Ref, SubscriptionUpdate
+from billing.providers.stripe.values import Incomplete, items, part, remote_id
+from billing.providers.types import JSON, Ref, SubscriptionData, SubscriptionUpdate
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 API_BASE = "https://api.stripe.com"
 SUBSCRIPTION_EXPAND = ("latest_invoice.confirmation_secret", "pending_setup_intent")
+INVOICE_EXPAND = ("payments.data.payment.payment_intent",)
 ENDED = (SubscriptionStatus.CANCELED, SubscriptionStatus.INCOMPLETE_EXPIRED)
+_WAITING = (SubscriptionStatus.INCOMPLETE, SubscriptionStatus.PAUSED)
 
 
 class StripeBackend(PaymentProvider):
@@ -35,6 +37,15 @@ class StripeBackend(PaymentProvider):
             max_retries=int(options.get("max_retries", 2)),
         )
         self._tax = parameters.tax(is_automatic=bool(options.get("automatic_tax")))
+
+    def _subscription(self, source: JSON, *, as_of: datetime) -> SubscriptionData:
+        """Map a subscription. How the payment that it waits for stands (for the customer, or for
+        days at the bank) is a level too deep to be expanded: its invoice is read by itself."""
+        latest = part(source, "latest_invoice")
+        if source.get("status") in _WAITING and latest.get("status") == "open":
+            paid = self._client.get("invoices", remote_id(latest), expand=INVOICE_EXPAND).body
+            source = {**source, "latest_invoice": {**latest, "payments": paid.get("payments")}}
+        return mapping.subscription(source, as_of=as_of)
 
     def _item_to_change(self, subscription: Ref, changes: SubscriptionUpdate) -> str:
         """The id of the subscription's item, "" where `changes` do not touch it. We sell one price

@@ -25,7 +25,7 @@ class Finding(StripeBackend, FindsByReference):
             "subscriptions", customer=customer.id, status="all", expand=expand
         )
         ours = _ours(listed, reference)
-        return mapping.subscription(ours[0], as_of=ours[1]) if ours else None
+        return self._subscription(ours[0], as_of=ours[1]) if ours else None
 
 
 def _ours(found: Iterable[tuple[JSON, datetime]], reference: str) -> tuple[JSON, datetime] | None:

@@ -9,15 +9,13 @@ from billing.providers.base import (
     WritesOffInvoices,
 )
 from billing.providers.stripe import mapping
-from billing.providers.stripe.backend import StripeBackend, readable
+from billing.providers.stripe.backend import INVOICE_EXPAND, StripeBackend, readable
 from billing.providers.types import JSON, InvoiceData, PaymentData, Ref
-
-_INVOICE_EXPAND = ("payments.data.payment.payment_intent",)
 
 
 class Invoices(StripeBackend, CollectsInvoices, WritesOffInvoices, PrintsInvoices, ReadsPayments):
     def get_invoice(self, invoice: Ref) -> InvoiceData:
-        answer = self._client.get("invoices", invoice.id, expand=_INVOICE_EXPAND)
+        answer = self._client.get("invoices", invoice.id, expand=INVOICE_EXPAND)
         return mapping.invoice(answer.body, as_of=answer.as_of)
 
     def list_invoices(self, customer: Ref, *, limit: int = 100) -> list[InvoiceData]:
@@ -74,7 +72,7 @@ class Invoices(StripeBackend, CollectsInvoices, WritesOffInvoices, PrintsInvoice
                 invoice.id,
                 command,
                 idempotency_key=key,
-                expand=_INVOICE_EXPAND,
+                expand=INVOICE_EXPAND,
                 params=params,
             )
         except InvalidRequest:

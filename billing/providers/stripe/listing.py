@@ -46,7 +46,7 @@ class Listing(StripeBackend, ReadsInvoices, ListsRemote, ListsEvents, AdoptsCust
         """Without a status Stripe would leave out the canceled ones."""
         expand = tuple(f"data.{name}" for name in SUBSCRIPTION_EXPAND)
         return self._page(
-            "subscriptions", mapping.subscription, cursor, since, expand=expand, status="all"
+            "subscriptions", self._subscription, cursor, since, expand=expand, status="all"
         )
 
     def list_account_invoices(

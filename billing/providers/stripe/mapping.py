@@ -19,7 +19,12 @@ from billing.enums import (
     PaymentStatus,
     SubscriptionStatus,
 )
-from billing.providers.stripe.actions import payment_action, subscription_action
+from billing.providers.stripe.actions import (
+    attempts,
+    intent_of,
+    payment_action,
+    subscription_action,
+)
 from billing.providers.stripe.amounts import (
     optional_amount,
     rate,
@@ -175,7 +180,7 @@ def invoice(source: JSON, *, as_of: datetime) -> InvoiceData:
     if paid is None:
         paid = due if status is InvoiceStatus.PAID else 0
     remaining = optional_amount(source, "amount_remaining", code)
-    intent = _intent(source)
+    intent = intent_of(source)
     start, end = _period(source)
     transitions = part(source, "status_transitions")
     return InvoiceData(
@@ -298,7 +303,7 @@ def _incomplete_reason(status: SubscriptionStatus | None, source: JSON) -> Incom
     latest = part(source, "latest_invoice")
     if status is not SubscriptionStatus.INCOMPLETE or not latest:
         return None
-    state = _collection(_intent(latest))
+    state = _collection(intent_of(latest))
     if state is PaymentState.PROCESSING:
         return IncompleteReason.PROCESSING
     if state is PaymentState.VOUCHER_WAITING:
@@ -318,22 +323,8 @@ def _invoice_status(source: JSON) -> InvoiceStatus | None:
     return InvoiceStatus.OPEN if source.get("paid") is False else None
 
 
-def _attempts(source: JSON) -> list[JSON]:
-    """The invoice's payments, the paid or default one first."""
-    found = items(source.get("payments"))
-    return sorted(
-        found, key=lambda each: (each.get("status") != "paid", each.get("is_default") is not True)
-    )
-
-
-def _intent(source: JSON) -> JSON:
-    """The expanded PaymentIntent of an invoice, empty when only its id is there."""
-    moved = (part(each, "payment", "payment_intent") for each in _attempts(source))
-    return next(filter(None, moved), part(source, "payment_intent"))
-
-
 def _payment_id(source: JSON) -> str:
-    moved = [part(each, "payment") for each in _attempts(source)]
+    moved = [part(each, "payment") for each in attempts(source)]
     places = [*moved, source]
     found = (remote_id(each.get(name)) for name in ("payment_intent", "charge") for each in places)
     return next(filter(None, found), "")

@@ -18,7 +18,7 @@ from billing.providers.types import (
 class Subscriptions(StripeBackend, ManagesSubscriptions, ResumesSubscriptions):
     def get_subscription(self, subscription: Ref) -> SubscriptionData:
         answer = self._client.get("subscriptions", subscription.id, expand=SUBSCRIPTION_EXPAND)
-        return mapping.subscription(answer.body, as_of=answer.as_of)
+        return self._subscription(answer.body, as_of=answer.as_of)
 
     def create_subscription(
         self, request: SubscriptionRequest, *, idempotency_key: str

@@ -103,6 +103,7 @@ class Account:
         self.now = now
         self.is_faithful = True
         self.told: list[JSON] = []
+        self.serves_while_processing = True
         self.watchers: list[Callable[[], None]] = []
         self._step = step
         self._number = next(_ACCOUNTS)
@@ -273,12 +274,17 @@ class Account:
     def _include(self, found: JSON, name: str) -> None:
         """What Stripe adds to an invoice only where it is asked for."""
         if name == "confirmation_secret" and found["status"] == "open":
-            found[name] = {"type": "payment_intent", "client_secret": f"{found['id']}_secret"}
+            secret = self._payment_of(found)["client_secret"]
+            found[name] = {"type": "payment_intent", "client_secret": secret}
         if name == "latest_charge" and isinstance(found[name], str):
             found[name] = charge(found)
         if name == "payments":
             links = copy.deepcopy(self.all("invoice_payment"))
             found[name] = page([each for each in links if each["invoice"] == found["id"]])
+
+    def _payment_of(self, invoice: JSON) -> JSON:
+        links = [each for each in self.all("invoice_payment") if each["invoice"] == invoice["id"]]
+        return self.one(links[0]["payment"]["payment_intent"])
 
     def _act(self, path: list[str], params: JSON) -> JSON:
         found = next(filter(None, (act(self, path, params) for act in self.acts)), None)

@@ -74,8 +74,17 @@ def give_up(account: Account, subscription_id: str) -> None:
 def arrive(account: Account, subscription_id: str) -> None:
     """The bank debit under way arrives, days after it was asked for."""
     life, _ = _life(account, subscription_id)
-    due = account.one(life.invoice_id)["created"] + int(DEBIT_TAKES.total_seconds())
-    _at(account, due, life.pay)
+    _at(account, _debited_at(account, life), life.pay)
+
+
+def bounce(account: Account, subscription_id: str) -> None:
+    """The bank debit under way is refused, days after it was asked for."""
+    life, _ = _life(account, subscription_id)
+    _at(account, _debited_at(account, life), life.bounce)
+
+
+def _debited_at(account: Account, life: AccountLife) -> int:
+    return int(account.one(life.invoice_id)["created"] + DEBIT_TAKES.total_seconds())
 
 
 def _life(account: Account, subscription_id: str) -> tuple[AccountLife, JSON]:

@@ -163,7 +163,14 @@ def _of_method(found: JSON, before: JSON | None) -> Iterator[str]:
 def _of_attempts(found: JSON, before: JSON | None) -> Iterator[str]:
     """What went wrong when money was asked for, and what was given back."""
     for (kind, name), event_type in _ATTEMPTS.items():
-        is_told = found["object"] == kind and found.get(name) and _is_new(found, before, name)
+        # A debit that is only asked for is an attempt too; after a refusal the next try is planned.
+        is_asked = kind == "invoice" and not found.get("next_payment_attempt")
+        is_told = (
+            found["object"] == kind
+            and not is_asked
+            and found.get(name)
+            and _is_new(found, before, name)
+        )
         if is_told and found["status"] != "paid":
             yield event_type
 

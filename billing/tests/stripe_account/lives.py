@@ -35,8 +35,9 @@ class AccountLife(StripeLife):
         self._amount, self._price_id = after, price["id"]
 
     def process(self) -> None:
-        """The bank is asked for the open invoice, which takes days. Stripe: the payment is
-        confirmed with that, so the subscription is active meanwhile."""
+        """The bank is asked for the open invoice, which takes days. Stripe's docs have both: the
+        payment is confirmed with that, so the subscription is active meanwhile; and one that is
+        incomplete with its payment processing."""
         invoice = self._object("invoice", self.invoice_id)
         invoice |= {"attempted": True, "attempt_count": 1}
         self._intent.update(
@@ -45,8 +46,16 @@ class AccountLife(StripeLife):
             latest_charge=self._charge_id,
         )
         self._charge("pending")
-        self._subscription["status"] = "active"
+        if self._account.serves_while_processing:
+            self._subscription["status"] = "active"
         self._subscription["default_payment_method"] = self.payment_method_id
+
+    def bounce(self) -> None:
+        """The bank does not pay after all; what was not served until then is over."""
+        self._object("charge", self._charge_id)["status"] = "failed"
+        self.fail()
+        if self._subscription["status"] == "incomplete":
+            self.cancel()
 
     def cancel(self) -> list[Any]:
         """Stripe: where it never started, its open invoice is void with it."""

@@ -4,7 +4,12 @@ from typing import Any
 
 import pytest
 
-from billing.enums import IncompleteReason, NextActionType, SubscriptionStatus
+from billing.enums import (
+    IncompleteReason,
+    NextActionType,
+    PaymentState,
+    SubscriptionStatus,
+)
 from billing.errors import (
     InvalidRequest,
     OutcomeUnknown,
@@ -86,7 +91,37 @@ class TestCreate:
         assert made.incomplete_reason is IncompleteReason.REQUIRES_ACTION
         assert made.next_action is not None
         assert made.next_action.type is NextActionType.USE_SDK
-        assert made.next_action.details["client_secret"] == f"{made.latest_invoice_id}_secret"
+        (intent,) = account.all("payment_intent")
+        assert made.next_action.details["client_secret"] == intent["client_secret"]
+
+    @pytest.mark.parametrize("is_served", [True, False])
+    def test_a_debit_is_with_the_bank_for_days(
+        self,
+        stripe: StripeProvider,
+        account: StripeAccount,
+        wanted: SubscriptionRequest,
+        is_served: bool,
+    ) -> None:
+        account.serves_while_processing = is_served
+        token = PaymentMethodRequest(token="pm_sepaDebit")
+        owner = Ref(id=wanted.customer_id)
+        method = stripe.create_payment_method(owner, token, idempotency_key=key())
+        made = subscribe(stripe, replace(wanted, payment_method_id=method.id))
+        found = stripe.find_subscription(owner, wanted.reference)
+        (listed,) = stripe.list_subscriptions().items
+        for told in (made, found, listed, stripe.get_subscription(Ref(id=made.id))):
+            assert told is not None
+            action = told.next_action and told.next_action.type
+            expected = (SubscriptionStatus.ACTIVE, None, None)
+            if not is_served:
+                expected = (
+                    SubscriptionStatus.INCOMPLETE,
+                    IncompleteReason.PROCESSING,
+                    NextActionType.WAIT,
+                )
+            assert (told.status, told.incomplete_reason, action) == expected
+        invoice = stripe.get_invoice(Ref(id=made.latest_invoice_id or ""))
+        assert invoice.payment_state is PaymentState.PROCESSING
 
     def test_without_a_method_the_browser_confirms(
         self, stripe: StripeProvider, account: StripeAccount, wanted: SubscriptionRequest
