@@ -110,11 +110,13 @@ LISTS: tuple[tuple[type[Capability], str, str], ...] = (
     (base.ReadsInvoices, "list_invoices", "invoice"),
 )
 
-PAGED: tuple[tuple[str, str], ...] = (
-    ("list_customers", "customer"),
-    ("list_subscriptions", "subscription"),
-    ("list_account_invoices", "invoice"),
-    ("list_payments", "payment"),
+PAGED: tuple[tuple[type[Capability], str, str], ...] = (
+    (base.ListsRemote, "list_customers", "customer"),
+    (base.ListsRemote, "list_subscriptions", "subscription"),
+    (base.ListsRemote, "list_account_invoices", "invoice"),
+    (base.ListsRemote, "list_payments", "payment"),
+    (base.ListsReturned, "list_account_refunds", "refund"),
+    (base.ListsReturned, "list_disputes", "dispute"),
 )
 
 
@@ -442,15 +444,20 @@ class ProviderContract:
         for data in found:
             check_data(data)
 
-    @pytest.mark.parametrize(("method", "kind"), PAGED, ids=[method for method, _ in PAGED])
+    @pytest.mark.parametrize(("capability", "method", "kind"), PAGED, ids=_ids(PAGED))
     def test_what_the_account_holds_is_listed(
-        self, provider: PaymentProvider, request: pytest.FixtureRequest, method: str, kind: str
+        self,
+        provider: PaymentProvider,
+        request: pytest.FixtureRequest,
+        capability: type[Capability],
+        method: str,
+        kind: str,
     ) -> None:
-        if base.ListsRemote not in provider.capabilities:
-            assert_lacks(provider, base.ListsRemote)
+        if capability not in provider.capabilities:
+            assert_lacks(provider, capability)
             return
         ref: Ref = request.getfixturevalue(kind)
-        lists = getattr(_as(provider, base.ListsRemote), method)
+        lists = getattr(provider, method)
         found = _walk(lists)
         for data in found:
             check_data(data)

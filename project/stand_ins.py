@@ -39,6 +39,7 @@ STAND_INS: dict[str, dict[str, Any]] = {
             "CollectsInvoices",
             "RefundsPayments",
             "ReadsDisputes",
+            "ListsReturned",
             "WritesOffInvoices",
             "PrintsInvoices",
             "TakesPayments",

@@ -561,6 +561,27 @@ class ListsRemote(PaymentProvider):
         """The account's payments, failed ones too."""
 
 
+class ListsReturned(PaymentProvider):
+    """Lists the refunds and disputes of the account's payments, page by page.
+
+    `cursor` and `since` as in ListsRemote.
+    """
+
+    @network
+    @abstractmethod
+    def list_account_refunds(
+        self, *, cursor: str = "", since: datetime | None = None
+    ) -> Page[RefundData]:
+        """The account's refunds, failed ones too."""
+
+    @network
+    @abstractmethod
+    def list_disputes(
+        self, *, cursor: str = "", since: datetime | None = None
+    ) -> Page[DisputeData]:
+        """The account's disputes, decided ones too."""
+
+
 class ListsEvents(PaymentProvider):
     """Lists events that happened, for those whose delivery was lost."""
 

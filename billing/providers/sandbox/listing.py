@@ -6,18 +6,20 @@ from datetime import datetime
 from typing import TypeVar
 
 from billing.errors import InvalidPayload, InvalidRequest
-from billing.providers.base import AdoptsCustomers, ListsEvents, ListsRemote
+from billing.providers.base import AdoptsCustomers, ListsEvents, ListsRemote, ListsReturned
 from billing.providers.sandbox import clock, customers, mapping, payloads
 from billing.providers.sandbox.backend import SandboxBackend
 from billing.providers.sandbox.store import Listed, Session
 from billing.providers.types import (
     JSON,
     CustomerData,
+    DisputeData,
     InvoiceData,
     ListedEvent,
     Page,
     PaymentData,
     Ref,
+    RefundData,
     SubscriptionData,
     Unreadable,
 )
@@ -26,7 +28,7 @@ PAGE = 100
 T = TypeVar("T")
 
 
-class Listing(SandboxBackend, ListsRemote, ListsEvents, AdoptsCustomers):
+class Listing(SandboxBackend, ListsRemote, ListsReturned, ListsEvents, AdoptsCustomers):
     def list_customers(
         self, *, cursor: str = "", since: datetime | None = None
     ) -> Page[CustomerData]:
@@ -46,6 +48,16 @@ class Listing(SandboxBackend, ListsRemote, ListsEvents, AdoptsCustomers):
         self, *, cursor: str = "", since: datetime | None = None
     ) -> Page[PaymentData]:
         return self._page("payment", mapping.payment, cursor, since)
+
+    def list_account_refunds(
+        self, *, cursor: str = "", since: datetime | None = None
+    ) -> Page[RefundData]:
+        return self._page("refund", mapping.refund, cursor, since)
+
+    def list_disputes(
+        self, *, cursor: str = "", since: datetime | None = None
+    ) -> Page[DisputeData]:
+        return self._page("dispute", mapping.dispute, cursor, since)
 
     def list_events(self, *, cursor: str = "", since: datetime | None = None) -> Page[ListedEvent]:
         """Every delivery that was ever queued, posted or not."""

@@ -12,19 +12,27 @@ from typing import TypeVar
 
 from billing.enums import InvoiceStatus
 from billing.errors import InvalidPayload, ProviderError, ProviderObjectMissing
-from billing.providers.base import AdoptsCustomers, ListsEvents, ListsRemote, ReadsInvoices
-from billing.providers.stripe import events, mapping
+from billing.providers.base import (
+    AdoptsCustomers,
+    ListsEvents,
+    ListsRemote,
+    ListsReturned,
+    ReadsInvoices,
+)
+from billing.providers.stripe import events, mapping, returned
 from billing.providers.stripe.backend import SUBSCRIPTION_EXPAND, StripeBackend
 from billing.providers.stripe.client import PAGE
 from billing.providers.stripe.values import Incomplete, items, remote_id
 from billing.providers.types import (
     JSON,
     CustomerData,
+    DisputeData,
     InvoiceData,
     ListedEvent,
     Page,
     PaymentData,
     Ref,
+    RefundData,
     SubscriptionData,
     Unreadable,
 )
@@ -33,7 +41,9 @@ T = TypeVar("T")
 _TOLD_BY_LIST = (InvoiceStatus.DRAFT, InvoiceStatus.PAID, InvoiceStatus.VOID)
 
 
-class Listing(StripeBackend, ReadsInvoices, ListsRemote, ListsEvents, AdoptsCustomers):
+class Listing(
+    StripeBackend, ReadsInvoices, ListsRemote, ListsReturned, ListsEvents, AdoptsCustomers
+):
     def list_customers(
         self, *, cursor: str = "", since: datetime | None = None
     ) -> Page[CustomerData]:
@@ -62,6 +72,16 @@ class Listing(StripeBackend, ReadsInvoices, ListsRemote, ListsEvents, AdoptsCust
         """PaymentIntents; bare charges, from before 2019-03-15, are not among them."""
         expand = ("data.latest_charge",)
         return self._page("payment_intents", mapping.payment, cursor, since, expand=expand)
+
+    def list_account_refunds(
+        self, *, cursor: str = "", since: datetime | None = None
+    ) -> Page[RefundData]:
+        return self._page("refunds", returned.refund, cursor, since)
+
+    def list_disputes(
+        self, *, cursor: str = "", since: datetime | None = None
+    ) -> Page[DisputeData]:
+        return self._page("disputes", returned.dispute, cursor, since)
 
     def list_events(self, *, cursor: str = "", since: datetime | None = None) -> Page[ListedEvent]:
         """Stripe keeps them for 30 days; each is rendered in the version that it was made in."""

@@ -77,6 +77,7 @@ CAPABILITIES: dict[str, tuple[str, ...]] = {
         "GET /v1/invoices",
         "GET /v1/payment_intents",
     ),
+    "ListsReturned": ("GET /v1/refunds", "GET /v1/disputes"),
     "ListsEvents": ("GET /v1/events",),
     "AdoptsCustomers": ("POST /v1/customers/{customer}",),
     "SetsUpPaymentMethods": ("POST /v1/setup_intents", "GET /v1/setup_intents/{intent}"),

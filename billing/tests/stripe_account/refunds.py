@@ -12,6 +12,8 @@ def act(account: Account, path: list[str], params: JSON) -> JSON | None:
             return _refund(account, params)
         case ["GET", "refunds"]:
             return page(_refunds_of(account, params), "/v1/refunds")
+        case ["GET", "disputes"]:
+            return page(account.all("dispute"), "/v1/disputes")
     return None
 
 
@@ -77,4 +79,5 @@ def _refund(account: Account, params: JSON) -> JSON:
 
 def _refunds_of(account: Account, params: JSON) -> list[JSON]:
     found = account.all("refund")
-    return [each for each in found if each["payment_intent"] == params["payment_intent"]]
+    wanted = params.get("payment_intent")
+    return [each for each in found if wanted in (None, each["payment_intent"])]

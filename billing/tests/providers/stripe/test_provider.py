@@ -93,6 +93,7 @@ class TestDeclaration:
             base.PublishesPlans,
             base.FindsByReference,
             base.ListsRemote,
+            base.ListsReturned,
             base.ListsEvents,
             base.AdoptsCustomers,
         }
