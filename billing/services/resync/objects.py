@@ -1,17 +1,31 @@
-"""The mirrored kinds: customers, payment methods, subscriptions, invoices, payments."""
+"""The mirrored kinds: customers, payment methods, subscriptions, invoices, payments, and what has
+gone back of those."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django.db.models import Q, QuerySet
 
 from billing.enums import EventKind
 from billing.errors import ProviderObjectMissing, UnsupportedOperation
 from billing.lifecycle import TERMINAL_SUBSCRIPTION
-from billing.models import Customer, Invoice, Payment, PaymentMethod, Subscription
-from billing.providers.base import ListsRemote, ReadsPaymentMethods
+from billing.models import (
+    Customer,
+    Dispute,
+    Invoice,
+    Payment,
+    PaymentMethod,
+    Refund,
+    Subscription,
+)
+from billing.providers.base import (
+    Capability,
+    ListsRemote,
+    ListsReturned,
+    ReadsPaymentMethods,
+)
 from billing.providers.types import ObjectData, Page, PaymentMethodData, Ref
 from billing.registry import providers
 from billing.services import sync
@@ -35,6 +49,11 @@ class Objects(Part):
     @abstractmethod
     def expected(self) -> QuerySet[Any]:
         """The rows whose objects the provider should list."""
+
+    def owner(self, row: Any) -> Customer:
+        """Whose the row's object is; `expected` has loaded it."""
+        owner: Customer = row.customer
+        return owner
 
     def page(self, this: Pass, cursor: str) -> Outcome:
         page = from_cursor(lambda place: self.read(this, place), cursor)
@@ -71,8 +90,8 @@ class Objects(Part):
         return [key for key, remote_id in found.iterator() if remote_id not in seen]
 
     def _fetch(self, this: Pass, row: Any) -> ObjectData:
-        owner = row if isinstance(row, Customer) else row.customer
-        ref = Ref(id=self._remote_id(row), customer_id=owner.provider_customer_id or "")
+        owner_id = self.owner(row).provider_customer_id or ""
+        ref = Ref(id=self._remote_id(row), customer_id=owner_id)
         return sync.fetch(self.kind, this.provider, ref)
 
     def _remote_id(self, row: Any) -> str:
@@ -104,8 +123,7 @@ class Objects(Part):
         if comparison.is_orphan:
             return self._orphan(this, comparison)
         if comparison.is_new:
-            if self.kind.name == EventKind.CUSTOMER:
-                this.linkable.add(data.id)
+            this.found.add(data.id)
             return self._finding(data.id, Count.MISSING_HERE)
         if comparison.differences:
             return Finding(
@@ -121,11 +139,13 @@ class Objects(Part):
 
     def _orphan(self, this: Pass, comparison: Comparison) -> Finding:
         """Something of a customer that is not ours, or of a parent that is missing here too."""
-        name, parent_id = comparison.parent
-        if not (comparison.has_owner or comparison.data.customer_id in this.linkable):
-            return self._finding(comparison.data.id, Count.NOT_OURS)
+        data, (name, parent_id) = comparison.data, comparison.parent
+        names = {getattr(data, "customer_id", parent_id), parent_id}
+        if not (comparison.has_owner or names & this.found):
+            return self._finding(data.id, Count.NOT_OURS)
+        this.found.add(data.id)
         return self._finding(
-            comparison.data.id, Count.MISSING_HERE, f"its {name} {parent_id} is missing here too"
+            data.id, Count.MISSING_HERE, f"its {name} {parent_id} is missing here too"
         )
 
     def _write(self, this: Pass, comparisons: list[Comparison], outcome: Outcome) -> None:
@@ -146,13 +166,14 @@ class Objects(Part):
 class Listed(Objects):
     """A kind that the provider lists as a whole."""
 
+    capability: ClassVar[type[Capability]] = ListsRemote
     method: ClassVar[str]
 
     def can_read(self, provider: str) -> bool:
-        return providers.supports(provider, ListsRemote)
+        return providers.supports(provider, self.capability)
 
     def read(self, this: Pass, cursor: str) -> Page[Any]:
-        lists = getattr(providers.get(this.provider, ListsRemote), self.method)
+        lists = getattr(providers.get(this.provider, self.capability), self.method)
         page: Page[Any] = lists(cursor=cursor, since=this.since)
         return page
 
@@ -165,6 +186,9 @@ class Customers(Listed):
     def expected(self) -> QuerySet[Any]:
         """Deleted ones need not be listed."""
         return Customer.objects.filter(provider_customer_id__isnull=False, deleted_at=None)
+
+    def owner(self, row: Any) -> Customer:
+        return cast(Customer, row)
 
     def _settle(self, this: Pass, items: Sequence[Any], outcome: Outcome) -> None:
         rows = Customer.objects.filter(provider=this.provider, mode=this.mode)
@@ -237,6 +261,34 @@ class Payments(Listed):
 
     def expected(self) -> QuerySet[Any]:
         return Payment.objects.select_related("customer")
+
+
+class _Returned(Listed):
+    """What has gone back of a payment names the payment only."""
+
+    capability = ListsReturned
+
+    def owner(self, row: Any) -> Customer:
+        return cast(Customer, row.payment.customer)
+
+
+class Refunds(_Returned):
+    name = "refunds"
+    kind = KINDS[EventKind.REFUND]
+    method = "list_account_refunds"
+
+    def expected(self) -> QuerySet[Any]:
+        made = Refund.objects.filter(provider_refund_id__isnull=False)
+        return made.select_related("payment__customer")
+
+
+class Disputes(_Returned):
+    name = "disputes"
+    kind = KINDS[EventKind.DISPUTE]
+    method = "list_disputes"
+
+    def expected(self) -> QuerySet[Any]:
+        return Dispute.objects.select_related("payment__customer")
 
 
 def _live_customers(this: Pass, after: str) -> QuerySet[Customer]:

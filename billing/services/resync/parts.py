@@ -20,7 +20,7 @@ _TRIES = 6
 class Pass:
     """One pass over a provider. `started_at` is wall time; rows made later are not looked for.
 
-    `linkable`: remote ids of customers that a dry pass would link, so that it knows their children.
+    `found`: remote ids that are ours and missing here, so that a dry pass knows their children.
     `references`: those of the listed customers' references that name a row of ours.
     """
 
@@ -29,7 +29,7 @@ class Pass:
     since: datetime | None
     is_dry: bool
     started_at: datetime
-    linkable: set[str] = field(default_factory=set)
+    found: set[str] = field(default_factory=set)
     references: set[str] = field(default_factory=set)
 
 

@@ -9,9 +9,11 @@ from billing.services.resync.findings import Outcome, Progress
 from billing.services.resync.journal import Journal, State, claim
 from billing.services.resync.objects import (
     Customers,
+    Disputes,
     Invoices,
     PaymentMethods,
     Payments,
+    Refunds,
     Subscriptions,
 )
 from billing.services.resync.parts import Part, Pass
@@ -27,6 +29,8 @@ PARTS: Mapping[str, Part] = {
         Subscriptions(),
         Invoices(),
         Payments(),
+        Refunds(),
+        Disputes(),
     )
 }
 

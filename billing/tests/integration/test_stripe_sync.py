@@ -27,7 +27,10 @@ from billing.tests.stripe_life import API_VERSION, STEPS, StripeLife, live, publ
 pytestmark = pytest.mark.django_db(transaction=True)
 
 COUNT = long_or_short(1000, 120)
-MIX = ("recovered", "past due", "over", "upgraded", "recovered", "recovered", "gone", "recovered")
+MIX = (
+    "recovered", "past due", "over", "upgraded", "refunded", "charged back", "sent back", "gone",
+    "recovered", "recovered",
+)  # fmt: skip
 OWN_TABLES = {"billing_syncrun", "billing_syncpage"}
 
 

@@ -15,7 +15,7 @@ from django.forms.models import model_to_dict
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from billing.enums import ChangeCause, ChangeOutcome
+from billing.enums import ChangeCause, ChangeOutcome, RefundReason
 from billing.errors import (
     InvalidRequest,
     LeaseLost,
@@ -26,6 +26,7 @@ from billing.errors import (
 from billing.models import (
     BillingAccount,
     Customer,
+    Dispute,
     Invoice,
     Operation,
     Organization,
@@ -34,6 +35,7 @@ from billing.models import (
     PaymentMethod,
     Price,
     ProviderPrice,
+    Refund,
     StateChange,
     Subscription,
     SyncPage,
@@ -45,6 +47,7 @@ from billing.providers.types import (
     CustomerRequest,
     PaymentMethodRequest,
     Ref,
+    RefundRequest,
     SubscriptionRequest,
     SubscriptionUpdate,
 )
@@ -57,7 +60,7 @@ from billing.tests.services.sandbox_objects import keep, side_by_side
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ALIAS = "stripe"
-MIRRORED = (Customer, PaymentMethod, Subscription, Invoice, Payment)
+MIRRORED = (Customer, PaymentMethod, Subscription, Invoice, Payment, Refund, Dispute)
 BOOKKEEPING = {"id", "provider_version", "sync_seq", "created_at", "updated_at"}
 LIVES = (
     "active",
@@ -70,6 +73,8 @@ LIVES = (
     "detached",
     "deleted",
     "trial",
+    "refunded",
+    "disputed",
 )
 
 
@@ -139,6 +144,22 @@ class World:
             there.delete_payment_method(card, **once)
         if story == "deleted":
             there.delete_customer(owner, **once)
+        if story == "refunded":
+            wanted = RefundRequest(
+                reference="",
+                payment_id=self.payment(subscription).id,
+                amount_minor=100,
+                currency="USD",
+                reason=RefundReason.DUPLICATE,
+            )
+            there.create_refund(wanted, **once)
+        if story == "disputed":
+            there.open_dispute(self.payment(subscription))
+
+    def payment(self, subscription: Ref) -> Ref:
+        invoice_id = self.there.get_subscription(subscription).latest_invoice_id
+        invoice = self.there.get_invoice(Ref(id=invoice_id))
+        return Ref(id=invoice.payment_id, customer_id=subscription.customer_id)
 
     def lives(self, count: int) -> list[Ref]:
         made = [self.live(LIVES[number % len(LIVES)], number) for number in range(count)]
@@ -182,6 +203,8 @@ def rows() -> dict[str, list[dict[str, Any]]]:
             (Subscription, "provider_subscription_id"),
             (Invoice, "provider_invoice_id"),
             (Payment, "provider_payment_id"),
+            (Refund, "provider_refund_id"),
+            (Dispute, "provider_dispute_id"),
         )
         for row in model.objects.all()
     }
@@ -189,7 +212,7 @@ def rows() -> dict[str, list[dict[str, Any]]]:
     for model in MIRRORED:
         told = [model_to_dict(row) | {"data": row.provider_data} for row in model.objects.all()]
         for row in told:
-            for column in ("customer", "subscription", "invoice", "payment_method"):
+            for column in ("customer", "subscription", "invoice", "payment", "payment_method"):
                 if row.get(column):
                     row[column] = names[row[column]]
         left = [{k: v for k, v in row.items() if k not in BOOKKEEPING} for row in told]
@@ -225,7 +248,7 @@ def statements(job: Callable[[], Any]) -> int:
 
 def forget() -> None:
     """Empty our side but for the reserved customers."""
-    for model in (Payment, Invoice, Subscription, PaymentMethod, StateChange, OutboxMessage):
+    for model in (*MIRRORED[:0:-1], StateChange, OutboxMessage):
         model.objects.all().delete()
     Customer.objects.update(
         provider_customer_id=None,
