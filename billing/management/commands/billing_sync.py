@@ -41,10 +41,10 @@ _COLUMNS = (
 class Command(BaseCommand):
     help = (
         "Bring our rows to what the providers hold: customers, payment methods, subscriptions, "
-        "invoices, payments, plans. A run that was broken off goes on where it was. Nothing is "
-        "ever deleted, and nothing changed at a provider but the reference of adopted customers. "
-        "Exit status: 0 done (with --dry-run: everything is equal), 1 with --dry-run: something "
-        "is not equal, 2 not done, or something could not be written."
+        "invoices, payments, refunds, disputes, plans. A run that was broken off goes on where it "
+        "was. Nothing is ever deleted, and nothing changed at a provider but the reference of "
+        "adopted customers. Exit status: 0 done (with --dry-run: everything is equal), 1 with "
+        "--dry-run: something is not equal, 2 not done, or something could not be written."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

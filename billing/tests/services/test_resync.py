@@ -21,6 +21,7 @@ from billing.errors import (
     LeaseLost,
     OutcomeUnknown,
     ProviderUnavailable,
+    RateLimited,
     RequestInProgress,
 )
 from billing.models import (
@@ -597,6 +598,55 @@ class TestWhatIsOdd:
     def say(world: World, subscription: Ref, **changes: Any) -> None:
         found = world.there.get_subscription(subscription).raw
         keep({**found, **changes})
+
+
+class TestTheProvider:
+    def test_that_wants_fewer_calls_is_asked_again_later(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        world.live("active", 1)
+        waits: list[float] = []
+        monkeypatch.setattr("billing.services.resync.parts.time.sleep", waits.append)
+        refusals = [RateLimited("slower", retry_after=3), RateLimited("slower")]
+        self.refuse(world, monkeypatch, "list_subscriptions", refusals)
+        repair()
+        assert waits == [3, 2]
+        assert Subscription.objects.count() == 1
+
+    def test_that_always_wants_fewer_calls_ends_the_run(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("billing.services.resync.parts.time.sleep", lambda _: None)
+        self.refuse(world, monkeypatch, "list_customers", [RateLimited("slower")] * 99)
+        with pytest.raises(RateLimited):
+            repair()
+
+    def test_whose_cursor_is_void_by_now_is_listed_from_the_beginning(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Stripe's cursor is an object's id; a customer may be deleted since."""
+        monkeypatch.setattr("billing.providers.sandbox.listing.PAGE", 10)
+        world.lives(25)
+        steps = resync.repair(ALIAS, kinds=["customers"])
+        next(steps)
+        self.refuse(world, monkeypatch, "list_customers", [InvalidRequest("no such customer")])
+        *_, last = steps
+        assert last.counts[Count.LISTED] == 10 + 25
+        assert Customer.objects.exclude(provider_customer_id=None).count() == 25
+
+    @staticmethod
+    def refuse(
+        world: World, monkeypatch: pytest.MonkeyPatch, method: str, errors: list[Exception]
+    ) -> None:
+        provider = type(world.there)
+        lists = getattr(provider, method)
+
+        def call(self: Any, **options: Any) -> Any:
+            if errors:
+                raise errors.pop(0)
+            return lists(self, **options)
+
+        monkeypatch.setattr(provider, method, call)
 
 
 class TestNotListed:

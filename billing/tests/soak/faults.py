@@ -202,6 +202,44 @@ _SYNC = (
         needs_servers=True,
     ),
 )
+_RESYNC = (
+    fault(
+        "resync: what is equal is written too",
+        "billing/services/resync/objects.py",
+        """            if finding is None:
+                outcome.counts[Count.EQUAL] += 1
+""",
+        """            if finding is None:
+                outcome.counts[Count.EQUAL] += 1
+                unequal.append(comparison)
+""",
+        f"{_SERVICES}/test_resync.py::TestAllWebhooksLost"
+        "::test_a_second_pass_writes_nothing_but_how_far_it_is",
+    ),
+    fault(
+        "resync: who lost the lease goes on",
+        "billing/services/resync/journal.py",
+        "if not mine.update(claimed_until=timezone.now() + conf.lease):",
+        "if mine.update(claimed_until=timezone.now() + conf.lease) < 0:",
+        f"{_SERVICES}/test_resync.py::TestBrokenOff::test_who_lost_the_lease_writes_no_page",
+    ),
+    fault(
+        "resync: a killed run is begun anew",
+        "billing/services/resync/journal.py",
+        """        for page in run.pages.order_by("kind", "number"):
+""",
+        """        for page in run.pages.none():
+""",
+        f"{_SERVICES}/test_resync.py::TestBrokenOff::test_goes_on_where_it_was",
+    ),
+    fault(
+        "resync: a customer of somebody else is adopted",
+        "billing/services/resync/adoption.py",
+        "    if data.reference and not (own and data.reference == str(own.pk)):\n",
+        "    if False:\n",
+        f"{_SERVICES}/test_resync.py::TestAdoption::test_takes_nothing_away_from_anybody",
+    ),
+)
 _MONEY = (
     fault(
         "keys: a creation is repeated under another",
@@ -503,4 +541,14 @@ _RACES = (
         f"{_RECONCILE}::TestCreations::test_without_keys_a_repetition_at_once_waits",
     ),
 )
-FAULTS = (_EVENT_ONCE, _EVENT_PER_PROVIDER, *_QUEUE, *_SYNC, *_MONEY, *_RACES, *_DOORS, *_TENANCY)
+FAULTS = (
+    _EVENT_ONCE,
+    _EVENT_PER_PROVIDER,
+    *_QUEUE,
+    *_SYNC,
+    *_RESYNC,
+    *_MONEY,
+    *_RACES,
+    *_DOORS,
+    *_TENANCY,
+)
