@@ -46,6 +46,16 @@ class StripeAccount(Account):
         with self.happening():
             setup.confirm(self, setup_id, token)
 
+    def complete_checkout(self, checkout_id: str, token: str = "pm_card_visa") -> None:
+        """The customer types a test number on Stripe's page, see `checkouts.complete`."""
+        with self.happening():
+            checkouts.complete(self, checkout_id, token)
+
+    def authenticate(self, payment_id: str) -> None:
+        """The customer confirms a single charge at the bank."""
+        with self.happening():
+            payments.authenticate(self, payment_id)
+
     def finish_setup(self, setup_id: str) -> None:
         """The customer passes the bank's check, or tells the micro-deposits."""
         with self.happening():

@@ -23,21 +23,19 @@ def act(account: Account, path: list[str], params: JSON) -> JSON | None:
     return None
 
 
-def complete(account: Account, session_id: str, token: str = "pm_card_visa") -> None:
-    """The customer types a test number on Stripe's page."""
-    with account.happening():
-        session, params = account.one(session_id), account.carts[session_id]
-        method = made_in_the_browser(account, token)
-        method["customer"] = session["customer"]
-        data = params[_MADE[session["mode"]]]
-        _FINISH[session["mode"]](account, session, params, method["id"], data)
-        session |= {"status": "complete", "url": None}
+def complete(account: Account, session_id: str, token: str) -> None:
+    """What the page does with the test number that the customer types."""
+    session, params = account.one(session_id), account.carts[session_id]
+    method = made_in_the_browser(account, token)
+    method["customer"] = session["customer"]
+    data = params[_MADE[session["mode"]]]
+    _FINISH[session["mode"]](account, session, params, method["id"], data)
+    session |= {"status": "complete", "url": None}
 
 
 def expire(account: Account, session_id: str) -> None:
     """Stripe: after 24 hours, unless it is told otherwise."""
-    with account.happening():
-        account.one(session_id).update(status="expired", url=None)
+    account.one(session_id).update(status="expired", url=None)
 
 
 def _subscribe(account: Account, session: JSON, params: JSON, method: str, data: JSON) -> None:

@@ -32,8 +32,7 @@ def charge(account: Account, params: JSON) -> JSON:
 
 def authenticate(account: Account, intent_id: str) -> None:
     """The customer confirms at the bank."""
-    with account.happening():
-        _succeed(account, account.one(intent_id), is_later=False)
+    _succeed(account, account.one(intent_id), is_later=False)
 
 
 def _intent(account: Account, params: JSON) -> JSON:

@@ -12,7 +12,7 @@ from billing.providers.stripe.checkouts import checkout_data
 from billing.providers.types import CheckoutRequest, Ref, SubscriptionRequest
 from billing.testing import key
 from billing.tests.stripe_account import StripeAccount
-from billing.tests.stripe_account.checkouts import complete, expire
+from billing.tests.stripe_account.checkouts import expire
 from billing.tests.stripe_life import published
 
 TRIAL_END = datetime(2026, 12, 1, tzinfo=UTC)
@@ -81,7 +81,7 @@ class TestSubscription:
         self, stripe: StripeProvider, account: StripeAccount, selling: CheckoutRequest
     ) -> None:
         made = stripe.create_checkout(selling, idempotency_key=key())
-        complete(account, made.id)
+        account.complete_checkout(made.id)
         done = stripe.get_checkout(Ref(id=made.id))
         assert (done.status, done.is_paid, done.url) == (CheckoutStatus.COMPLETE, True, "")
         assert done.subscription_id
@@ -97,7 +97,7 @@ class TestSubscription:
         made = stripe.create_checkout(request, idempotency_key=key())
         assert sent(account)["subscription_data[trial_end]"] == str(int(TRIAL_END.timestamp()))
         assert (made.total_minor, made.is_paid) == (0, False)
-        complete(account, made.id)
+        account.complete_checkout(made.id)
         done = stripe.get_checkout(Ref(id=made.id))
         assert (done.status, done.is_paid) == (CheckoutStatus.COMPLETE, True)
 
@@ -113,7 +113,7 @@ class TestPayment:
         assert params["line_items[0][price_data][product_data][name]"] == "A poster"
         assert params["payment_intent_data[metadata][cobro_reference]"] == "row-1"
         assert (made.total_minor, made.currency) == (1000, "ISK")
-        complete(account, made.id)
+        account.complete_checkout(made.id)
         done = stripe.get_checkout(Ref(id=made.id))
         assert done.is_paid
         assert done.payment_id
@@ -133,7 +133,7 @@ class TestPayment:
         self, stripe: StripeProvider, account: StripeAccount, selling: CheckoutRequest
     ) -> None:
         made = stripe.create_checkout(payment(selling), idempotency_key=key())
-        complete(account, made.id, "pm_sepaDebit")
+        account.complete_checkout(made.id, "pm_sepaDebit")
         done = stripe.get_checkout(Ref(id=made.id))
         assert (done.status, done.is_paid) == (CheckoutStatus.COMPLETE, False)
 
@@ -147,7 +147,7 @@ class TestSetup:
         assert params["currency"] == "eur"
         assert params["setup_intent_data[metadata][cobro_reference]"] == "row-1"
         assert not [name for name in params if name.startswith("line_items")]
-        complete(account, made.id)
+        account.complete_checkout(made.id)
         done = stripe.get_checkout(Ref(id=made.id))
         assert done.setup_session_id
         session = stripe.get_setup_session(Ref(id=done.setup_session_id))

@@ -10,7 +10,6 @@ from billing.providers.stripe import StripeProvider
 from billing.providers.types import PaymentMethodRequest, PaymentRequest, Ref, SubscriptionRequest
 from billing.testing import key
 from billing.tests.stripe_account import StripeAccount
-from billing.tests.stripe_account.payments import authenticate
 
 
 @pytest.fixture
@@ -83,7 +82,10 @@ def test_a_card_that_needs_its_owner(
     assert waiting.next_action
     assert waiting.next_action.type is action
     assert waiting.next_action.details.get("url" if return_url else "client_secret")
-    authenticate(account, waiting.id)
+    (sent,) = account.sent("POST", "payment_intents")
+    redirects = sent.get("automatic_payment_methods[allow_redirects]")
+    assert (sent.get("return_url", ""), redirects) == (return_url, None if return_url else "never")
+    account.authenticate(waiting.id)
     assert stripe.get_payment(Ref(id=waiting.id)).status is PaymentStatus.SUCCEEDED
 
 
