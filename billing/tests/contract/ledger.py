@@ -37,17 +37,24 @@ def running_test() -> str:
     return os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
 
 
+_send = requests.Session.send
+
+
+@functools.wraps(_send)
+def _noting(session: Any, request: Any, **options: Any) -> Any:
+    answer = _send(session, request, **options)
+    is_account = answer.headers.get("Server") == ACCOUNT
+    if urlsplit(str(request.url)).hostname == HOST and not is_account:
+        headers = {str(name): str(value) for name, value in request.headers.items()}
+        note(request.method, request.url, headers, request.body, group=running_test())
+    return answer
+
+
 def watch() -> None:
     """From now on keep what `requests` sends to Stripe."""
-    send = requests.Session.send
+    CALLS.clear()
+    requests.Session.send = _noting  # type: ignore[method-assign]
 
-    @functools.wraps(send)
-    def noting(session: Any, request: Any, **options: Any) -> Any:
-        answer = send(session, request, **options)
-        is_account = answer.headers.get("Server") == ACCOUNT
-        if urlsplit(str(request.url)).hostname == HOST and not is_account:
-            headers = {str(name): str(value) for name, value in request.headers.items()}
-            note(request.method, request.url, headers, request.body, group=running_test())
-        return answer
 
-    requests.Session.send = noting  # type: ignore[method-assign]
+def unwatch() -> None:
+    requests.Session.send = _send  # type: ignore[method-assign]

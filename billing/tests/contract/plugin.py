@@ -33,6 +33,10 @@ def pytest_configure(config: pytest.Config) -> None:
     ledger.watch()
 
 
+def pytest_unconfigure() -> None:
+    ledger.unwatch()
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     node.workerinput[_INPUT] = str(node.config.stash[_FOLDER])
@@ -62,8 +66,12 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 def _is_whole(config: pytest.Config) -> bool:
     """Whether nothing of the suite was left out that asks Stripe."""
-    chosen = config.getoption("keyword") or config.getoption("--database-only", default=False)
-    return config.args_source is pytest.Config.ArgsSource.TESTPATHS and not chosen
+    chosen = ("keyword", "--database-only", "collectonly", "lf", "stepwise", "deselect")
+    return (
+        config.args_source is pytest.Config.ArgsSource.TESTPATHS
+        and config.getoption("markexpr") in ("", "not postgres")
+        and not any(config.getoption(each, default=None) for each in chosen)
+    )
 
 
 def findings(calls: Sequence[JSON], *, is_whole: bool) -> Iterator[str]:

@@ -8,6 +8,8 @@ from django.contrib.auth import get_user_model
 from django.db.models import Model
 from rest_framework.authtoken.models import Token
 
+from billing.enums import RefundReason
+from billing.errors import OutcomeUnknown
 from billing.models import (
     BillingAccount,
     Customer,
@@ -18,11 +20,12 @@ from billing.models import (
     Payment,
     PaymentMethod,
     Price,
+    Refund,
     Subscription,
     SubscriptionPlan,
     WebhookEvent,
 )
-from billing.services import plans
+from billing.services import plans, refunds
 
 JSON = dict[str, Any]
 PRICES = {"startup": 2999, "business": 4999}
@@ -39,6 +42,7 @@ _KINDS: dict[type[Model], str] = {
     Invoice: "customer",
     Payment: "customer",
     PaymentMethod: "customer",
+    Refund: "payment__customer",
 }
 
 
@@ -72,6 +76,17 @@ def _owner(name: str) -> str:
     return str(Token.objects.create(user=user).key)
 
 
+def refund(customer_id: str, amount_minor: int | None, key: str) -> tuple[int, str]:
+    """Send back the customer's only payment, or a part of it, as staff does in the admin."""
+    payment = Payment.objects.get(customer__provider_customer_id=customer_id)
+    reason = RefundReason.REQUESTED_BY_CUSTOMER
+    try:
+        made = refunds.create(payment, reason=reason, amount_minor=amount_minor, request_key=key)
+    except OutcomeUnknown as exc:
+        return 503, exc.code
+    return 201, made.status
+
+
 def read(ids: Sequence[str]) -> list[JSON]:
     """What stands in the database of each customer: how it ended in words, Stripe's own facts in
     the shape of `journeys.told`, and every column that customers with one journey have alike."""
@@ -91,7 +106,10 @@ def _end(customer: Customer) -> JSON:
         "invoices": sorted(
             f"{row.status}: {row.payment_state}" for row in Invoice.objects.filter(**own)
         ),
-        "payments": sorted(row.status for row in Payment.objects.filter(**own)),
+        "payments": sorted(
+            f"{row.status}, refunded {row.refunded_minor}" if row.refunded_minor else row.status
+            for row in Payment.objects.filter(**own)
+        ),
         "methods": PaymentMethod.objects.filter(**own, is_active=True).count(),
     }
 
@@ -143,6 +161,14 @@ def _stored(customer: Customer) -> JSON:
                 row.provider_payment_method_id,
             ]
             for row in Payment.objects.filter(**own)
+        },
+        "refunds": {
+            str(row.provider_refund_id): [
+                row.payment.provider_payment_id,
+                row.amount_minor,
+                row.status,
+            ]
+            for row in Refund.objects.filter(payment__customer=customer)
         },
     }
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from billing.tests.stripe_account import StripeAccount, charging
+from billing.tests.stripe_account import StripeAccount, charging, refunds
 
 JSON = dict[str, Any]
 Call = Callable[[str, str, JSON | None, str], tuple[int, JSON]]
@@ -79,6 +79,13 @@ class Buyer:
         """Add a first card; return the customer's id."""
         self.ask("POST", "/payment-methods", {"token": "pm_card_visa"}, 201)
         return self.customer_id
+
+    def refund(self, amount_minor: int | None = None, key: str = "") -> tuple[int, str]:
+        """Staff sends back the customer's only payment; the outcome as the API would answer it."""
+        status, word = self.staff(
+            "refund", customer_id=self.customer_id, amount_minor=amount_minor, key=key
+        )
+        return status, word
 
     @property
     def customer_id(self) -> str:
@@ -220,6 +227,28 @@ def canceled_at_once(buyer: Buyer) -> Iterator[None]:
     yield
 
 
+def refunded_by_staff(buyer: Buyer) -> Iterator[None]:
+    """A part first, then the rest."""
+    buyer.subscribe("pm_card_visa")
+    yield
+    assert buyer.refund(amount_minor=1000) == (201, "succeeded")
+    yield
+    assert buyer.refund() == (201, "succeeded")
+    yield
+
+
+def refunded_in_the_dashboard(buyer: Buyer) -> Iterator[None]:
+    """At Stripe, by the merchant; the money comes back, for the card is gone by then."""
+    buyer.subscribe("pm_card_visa")
+    yield
+    (payment,) = buyer.account.all("payment_intent", buyer.customer_id)
+    refund = refunds.refund_in_dashboard(buyer.account, payment["id"], 2000)
+    refunds.refund_in_dashboard(buyer.account, payment["id"], 500)
+    yield
+    refunds.send_back(buyer.account, refund)
+    yield
+
+
 def told(account: StripeAccount, customer_id: str) -> JSON:
     """What Stripe's objects say of a customer in the end, in the shape of `journey_rows.read`."""
     links = account.all("invoice_payment")
@@ -247,6 +276,11 @@ def told(account: StripeAccount, customer_id: str) -> JSON:
                 each["payment_method"] or "",
             ]
             for each in account.all("payment_intent", customer_id)
+        },
+        "refunds": {
+            each["id"]: [each["payment_intent"], each["amount"], each["status"]]
+            for each in account.all("refund")
+            if account.one(each["payment_intent"])["customer"] == customer_id
         },
     }
 
@@ -325,4 +359,8 @@ ENDS: dict[Journey, JSON] = {
     canceled_and_undone: _TWO_PAID,
     canceled_with_the_period: _ONE_PAID | {"subscriptions": ["canceled startup x1"]},
     canceled_at_once: _ONE_PAID | {"subscriptions": ["canceled startup x1"]},
+    refunded_by_staff: _ONE_PAID
+    | {"invoices": ["paid: refunded"], "payments": ["succeeded, refunded 2999"]},
+    refunded_in_the_dashboard: _ONE_PAID
+    | {"invoices": ["paid: partially_refunded"], "payments": ["succeeded, refunded 500"]},
 }

@@ -137,6 +137,20 @@ def paying_what_is_owed(buyer: Buyer) -> Loss:
     )
 
 
+def refunding(buyer: Buyer) -> Loss:
+    buyer.subscribe("pm_card_visa")
+    (payment,) = buyer.account.all("payment_intent", buyer.customer_id)
+    return Loss(
+        ask=lambda key: buyer.refund(1000, key),
+        method="POST",
+        path="refunds",
+        params={"payment_intent": payment["id"]},
+        adds=Counter(refund=1),
+        is_done=lambda: objects_of(buyer)["refund"] == 1,
+        shows=("subscriptions", "methods", "refunds"),
+    )
+
+
 LOSSES: tuple[Callable[[Buyer], Loss], ...] = (
     subscribing,
     paying_the_first_invoice,
@@ -145,6 +159,7 @@ LOSSES: tuple[Callable[[Buyer], Loss], ...] = (
     canceling_at_once,
     adding_a_card,
     paying_what_is_owed,
+    refunding,
 )
 
 

@@ -17,6 +17,13 @@ def act(account: Account, path: list[str], params: JSON) -> JSON | None:
     return None
 
 
+def refund_in_dashboard(account: Account, payment_id: str, amount: int) -> str:
+    """The merchant refunds a part of a payment in Stripe's dashboard; return the refund's id."""
+    with account.happening():
+        made = _refund(account, {"payment_intent": payment_id, "amount": str(amount)})
+    return str(made["id"])
+
+
 def open_dispute(account: Account, payment_id: str, status: str = "needs_response") -> str:
     """The customer's bank objects to a payment; return the dispute's id."""
     intent = account.one(payment_id)
@@ -44,7 +51,9 @@ def decide(account: Account, dispute_id: str, status: str) -> None:
 def send_back(account: Account, refund_id: str) -> None:
     """The customer's bank does not take a refund; Stripe: it fails even after it succeeded."""
     with account.happening():
-        account.one(refund_id).update(status="failed", failure_reason="expired_or_canceled_card")
+        refund = account.one(refund_id)
+        refund.update(status="failed", failure_reason="expired_or_canceled_card")
+        _tell_charge(account, account.one(refund["payment_intent"]))
 
 
 def _refund(account: Account, params: JSON) -> JSON:
@@ -57,14 +66,13 @@ def _refund(account: Account, params: JSON) -> JSON:
         if each["payment_intent"] == intent["id"]
     ):
         raise Refusal(400, code="charge_disputed")
-    made = [each for each in _refunds_of(account, params) if each["status"] not in _GONE]
-    left = intent["amount_received"] - sum(each["amount"] for each in made)
+    left = intent["amount_received"] - _refunded(account, intent["id"])
     amount = int(params.get("amount", left))
     if not left:
         raise Refusal(400, code="charge_already_refunded")
     if not 0 < amount <= left:
         raise Refusal(400, param="amount")
-    return account.make(
+    made = account.make(
         "refund",
         "re",
         amount=amount,
@@ -75,6 +83,21 @@ def _refund(account: Account, params: JSON) -> JSON:
         reason=params.get("reason"),
         metadata=params.get("metadata", {}),
     )
+    _tell_charge(account, intent)
+    return made
+
+
+def _refunded(account: Account, payment_id: str) -> int:
+    found = _refunds_of(account, {"payment_intent": payment_id})
+    return sum(each["amount"] for each in found if each["status"] not in _GONE)
+
+
+def _tell_charge(account: Account, intent: JSON) -> None:
+    """A charge knows how much of it has gone back."""
+    charge = account.objects.get(intent["latest_charge"])
+    if charge:
+        amount = _refunded(account, intent["id"])
+        charge |= {"amount_refunded": amount, "refunded": amount == charge["amount"]}
 
 
 def _refunds_of(account: Account, params: JSON) -> list[JSON]:

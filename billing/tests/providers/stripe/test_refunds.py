@@ -123,7 +123,10 @@ class TestCreate:
         decide(account, open_dispute(account, payment.id), "won")
         told = journal.take(payment.customer_id)
         assert [each["type"] for each in told] == [
+            "charge.updated",
+            "charge.refunded",
             "refund.created",
+            "charge.updated",
             "refund.updated",
             "refund.failed",
             "charge.dispute.created",
