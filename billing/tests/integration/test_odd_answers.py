@@ -9,9 +9,11 @@ import pytest
 
 from billing.models import (
     Customer,
+    Dispute,
     Invoice,
     Payment,
     PaymentMethod,
+    Refund,
     StateChange,
     Subscription,
     WebhookEvent,
@@ -30,13 +32,18 @@ UPDATED = {
     "subscription": "customer.subscription.updated",
     "invoice": "invoice.updated",
     "payment_intent": "payment_intent.processing",
+    "refund": "refund.updated",
+    "dispute": "charge.dispute.updated",
 }
+WITH_STATUS = ("subscription", "invoice", "payment_intent", "refund", "dispute")
 ROWS: dict[str, type[ProviderOwned]] = {
     "customer": Customer,
     "payment_method": PaymentMethod,
     "subscription": Subscription,
     "invoice": Invoice,
     "payment_intent": Payment,
+    "refund": Refund,
+    "dispute": Dispute,
 }
 # What our rows are told by, and no more: everything else may be gone from an object.
 NEEDED = {
@@ -48,6 +55,8 @@ NEEDED = {
         amount_remaining number parent lines status_transitions hosted_invoice_url invoice_pdf
         total_taxes total_discount_amounts""",
     "payment_intent": "id object customer status amount currency payment_method",
+    "refund": "id object payment_intent status amount currency",
+    "dispute": "id object payment_intent status amount currency reason evidence_details",
 }
 
 
@@ -60,7 +69,7 @@ def api(settings: Any) -> Iterator[StripeApi]:
 @pytest.fixture
 def life(api: StripeApi) -> StripeLife:
     life = StripeLife(customer_reference=prepare(1)[0])
-    for step in (life.sign_up, life.subscribe, life.pay):
+    for step in (life.sign_up, life.subscribe, life.pay, life.refund_part, life.dispute):
         step()
     api.tell([life])
     deliver(*(event.body for event in life.events))
@@ -86,7 +95,7 @@ def tell(life: StripeLife, kind: str, source: dict[str, Any]) -> WebhookEvent:
     return WebhookEvent.objects.get(provider_event_id=event.id)
 
 
-@pytest.mark.parametrize("kind", ["subscription", "invoice", "payment_intent"])
+@pytest.mark.parametrize("kind", WITH_STATUS)
 def test_a_status_that_nobody_knows(life: StripeLife, kind: str) -> None:
     before = columns(kind)
     event = tell(life, kind, current(life, kind) | {"status": "hibernating"})
@@ -98,7 +107,7 @@ def test_a_status_that_nobody_knows(life: StripeLife, kind: str) -> None:
     assert change.from_state == change.to_state == before["status"]
 
 
-@pytest.mark.parametrize("kind", ["subscription", "invoice", "payment_intent"])
+@pytest.mark.parametrize("kind", WITH_STATUS)
 def test_a_word_that_we_know_again(life: StripeLife, kind: str) -> None:
     before = columns(kind)
     tell(life, kind, current(life, kind) | {"status": "hibernating"})

@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from billing.models import Customer, Invoice, Payment, PaymentMethod, Subscription, WebhookEvent
+from billing.models import (
+    Customer,
+    Dispute,
+    Invoice,
+    Payment,
+    PaymentMethod,
+    Refund,
+    Subscription,
+    WebhookEvent,
+)
 from billing.models.base import ProviderOwned
 from billing.tests.integration.life_rows import prepare
 from billing.tests.integration.stripe_api import StripeApi
@@ -16,6 +25,7 @@ from billing.tests.stripe_versions import OLDER, PINNED
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MODELS: tuple[type[ProviderOwned], ...] = (Customer, PaymentMethod, Subscription, Invoice, Payment)
+GONE_BACK: tuple[type[ProviderOwned], ...] = (Refund, Dispute)
 # When a row was written, and from what: these differ by the life and by its version.
 APART = {"created_at", "updated_at", "deleted_at", "provider_data", "provider_version", "sync_seq"}
 
@@ -33,6 +43,9 @@ def rows(customer_id: str) -> dict[str, list[dict[str, Any]]]:
     listed: dict[str, list[ProviderOwned]] = {"Customer": [owner]}
     for model in MODELS[1:]:
         found = model._default_manager.filter(customer=owner).order_by("created_at")
+        listed[model.__name__] = list(found)
+    for model in GONE_BACK:
+        found = model._default_manager.filter(payment__customer=owner).order_by("created_at")
         listed[model.__name__] = list(found)
     for name, each in listed.items():
         keys |= {row.pk: f"{name} {number}" for number, row in enumerate(each)}
@@ -72,7 +85,8 @@ def test_every_version_ends_in_the_same_rows(api: StripeApi, story: str) -> None
         StripeLife(customer_reference=reference, number=number, api_version=version)
         for number, (reference, version) in enumerate(zip(references, versions, strict=True), 1)
     ]
-    for step in STEPS[story].split():
+    steps = STEPS[story].split()
+    for step in steps:
         told = [getattr(life, step)() for life in lives]
         api.tell(lives)
         for events in told:
@@ -81,6 +95,8 @@ def test_every_version_ends_in_the_same_rows(api: StripeApi, story: str) -> None
     assert list(left.values("event_type", "state", "outcome", "error_message")) == []
     ours, *theirs = [rows(reference) for reference in references]
     assert len(ours["Invoice"]) == len(ours["Payment"]) > 0
+    assert len(ours["Refund"]) == sum(step.startswith("refund") for step in steps)
+    assert len(ours["Dispute"]) == steps.count("dispute")
     # Our payloads do not say whose payment an open invoice waits for; a read invoice does.
     is_open = ours["Invoice"][-1]["status"] == "open"
     links = {"Invoice.payment_intent_id", "Payment.invoice_id"} if is_open else set()
