@@ -1,4 +1,5 @@
-"""All 720 orders of six events of one life, on 720 subscriptions side by side: one end state.
+"""The orders of six events of one life, each on a subscription of its own, side by side: one end
+state. All 720 on PostgreSQL; every seventh on SQLite.
 
 What counts on SQLite is the arithmetic of the orders; that two workers do not overwrite each other
 is only proven on PostgreSQL (SQLite runs one transaction at a time).
@@ -14,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import models
+from django.db import connection, models
 
 from billing.enums import ChangeOutcome, WebhookState
 from billing.models import (
@@ -38,7 +39,7 @@ from billing.tests.services.sandbox_objects import ALIAS, CREATED, PRICE_ID, del
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ORDERS = list(permutations(range(6)))
+ORDERS = list(permutations(range(6)))[:: 1 if connection.vendor == "postgresql" else 7]
 MIRRORED = (Customer, PaymentMethod, Subscription, Invoice, Payment, Refund, Dispute)
 # How a row came to its state: counters and times that differ with the way taken.
 BOOKKEEPING = {"provider_version", "sync_seq", "created_at", "updated_at"}
@@ -250,7 +251,7 @@ def _work() -> None:
 
 
 def _prepare(run: Run) -> list[list[Event]]:
-    """720 organizations with what is known of them; their objects at the provider as they end."""
+    """An organization for each order, with what is known of it; its objects there as they end."""
     tokens = [f"{index:03d}" for index in range(len(ORDERS))]
     organizations = Organization.objects.bulk_create(Organization(name=each) for each in tokens)
     customers = Customer.objects.bulk_create(
