@@ -4,6 +4,7 @@ import csv
 from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -122,11 +123,12 @@ class Command(BaseCommand):
         )
         counts: dict[str, Counter[str]] = {}
         findings: dict[str, list[Finding]] = {}
-        for step in steps:
-            counts[step.kind] = step.counts
-            kept = findings.setdefault(step.kind, [])
-            kept += step.findings[: max(show - len(kept), 0)]
-            self._progress(step)
+        with closing(steps):  # whatever happens here, the lease is given back
+            for step in steps:
+                counts[step.kind] = step.counts
+                kept = findings.setdefault(step.kind, [])
+                kept += step.findings[: max(show - len(kept), 0)]
+                self._progress(step)
         self._table(alias, counts, is_dry=is_dry)
         for finding in (each for found in findings.values() for each in found):
             self._finding(finding)

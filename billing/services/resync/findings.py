@@ -8,7 +8,7 @@ from billing.services.sync import Difference
 
 
 class Count(StrEnum):
-    """What is counted of each kind. The first four are what keeps us from being equal.
+    """What is counted of each kind.
 
     `missing here`: there, and no row of ours. `missing there`: a row of ours whose object the
     provider does not know any more. `unknown status`: a word that is none of ours. `not ours`: of a

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, cast
 from django.db.models import Q, QuerySet
 
 from billing.enums import EventKind
-from billing.errors import ProviderObjectMissing, UnsupportedOperation
+from billing.errors import ProviderError, ProviderObjectMissing, UnsupportedOperation
 from billing.lifecycle import TERMINAL_SUBSCRIPTION
 from billing.models import (
     Customer,
@@ -30,7 +30,7 @@ from billing.providers.types import ObjectData, Page, PaymentMethodData, Ref
 from billing.registry import providers
 from billing.services import sync
 from billing.services.resync.findings import Count, Finding, Outcome
-from billing.services.resync.parts import Part, Pass, asking, chunks, from_cursor, uuids
+from billing.services.resync.parts import STOPS, Part, Pass, asking, chunks, from_cursor, uuids
 from billing.services.resync.writing import write
 from billing.services.sync import KINDS, Comparison, Kind
 
@@ -57,7 +57,8 @@ class Objects(Part):
 
     def page(self, this: Pass, cursor: str) -> Outcome:
         page = from_cursor(lambda place: self.read(this, place), cursor)
-        outcome = Outcome(next_cursor=page.next_cursor, remote_ids=[each.id for each in page.items])
+        listed = [each.id for each in (*page.items, *page.unreadable)]
+        outcome = Outcome(next_cursor=page.next_cursor, remote_ids=listed)
         outcome.counts[Count.LISTED] += len(page.items) + len(page.unreadable)
         for odd in page.unreadable:
             outcome.add(self._finding(odd.id, Count.UNREADABLE, odd.reason))
@@ -73,9 +74,13 @@ class Objects(Part):
             for row in rows:
                 try:
                     found.append(asking(partial(self._fetch, this, row)))
+                except STOPS:
+                    raise
                 except (ProviderObjectMissing, UnsupportedOperation) as exc:
                     gone.append(row)
                     outcome.add(self._finding(self._remote_id(row), Count.MISSING_THERE, exc.code))
+                except ProviderError as exc:
+                    outcome.add(self._finding(self._remote_id(row), Count.UNREADABLE, exc.message))
             self._settle(this, found, outcome)
             if gone and not this.is_dry:
                 sync.record_missing(self.kind, gone)

@@ -8,12 +8,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
-from billing.errors import InvalidRequest, ProviderObjectMissing, RateLimited
+from billing.errors import (
+    CredentialsRejected,
+    InvalidRequest,
+    OutcomeUnknown,
+    ProviderObjectMissing,
+    ProviderUnavailable,
+    RateLimited,
+)
 from billing.services.resync.findings import Outcome
 
 T = TypeVar("T")
 CHUNK = 100
 _TRIES = 6
+# The provider is away: the whole pass stops and goes on later.
+STOPS = (ProviderUnavailable, RateLimited, CredentialsRejected, OutcomeUnknown)
 
 
 @dataclass(frozen=True, kw_only=True)

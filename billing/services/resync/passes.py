@@ -1,6 +1,6 @@
 """One pass over a provider, kind by kind and page by page."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from billing.conf import conf
@@ -51,7 +51,7 @@ def repair(
     kinds: Sequence[str] = (),
     since: datetime | None = None,
     restart: bool = False,
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, None]:
     """Bring our rows to what `provider` holds; yields after each page. No kinds: all readable.
 
     A run that was broken off is taken up where it was, unless `restart`. Raises RequestInProgress
@@ -69,7 +69,7 @@ def repair(
 
 def inspect(
     provider: str, *, kinds: Sequence[str] = (), since: datetime | None = None
-) -> Iterator[Progress]:
+) -> Generator[Progress, None, None]:
     """What `repair` would find, without writing anything at all."""
     names = _in_order(provider, kinds)
     journal = Journal()

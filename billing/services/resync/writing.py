@@ -8,21 +8,13 @@ from django.db import IntegrityError, InterfaceError, OperationalError, transact
 
 from billing.conf import conf
 from billing.enums import ChangeCause
-from billing.errors import (
-    BillingError,
-    CredentialsRejected,
-    ProviderUnavailable,
-    RateLimited,
-    UnsupportedOperation,
-)
+from billing.errors import BillingError, UnsupportedOperation
 from billing.providers.types import Ref
 from billing.services import sync
-from billing.services.resync.parts import asking
+from billing.services.resync.parts import STOPS, asking
 from billing.services.sync import Comparison, Kind, Projected, Snapshot, Verdict
 
 logger = logging.getLogger(__name__)
-# The provider or the database is away: the whole pass stops and goes on later.
-_STOPS = (ProviderUnavailable, RateLimited, CredentialsRejected)
 _DATABASE_TROUBLE = (OperationalError, InterfaceError)
 _OPEN = (Verdict.UNDECIDED, Verdict.SUPERSEDED, Verdict.MOVED)
 
@@ -106,7 +98,7 @@ def _confirmed(kind: Kind, provider: str, comparison: Comparison) -> Projected |
                 cause=ChangeCause.SYNC,
                 read=lambda: data,
             )
-    except (*_STOPS, *_DATABASE_TROUBLE):
+    except (*STOPS, *_DATABASE_TROUBLE):
         raise
     except (BillingError, IntegrityError):
         _log(kind, provider, comparison)
@@ -121,7 +113,7 @@ def _brought_in(kind: Kind, provider: str, comparison: Comparison) -> Projected 
                 kind, provider, _ref(comparison), stamp=comparison.data.as_of
             )
         )
-    except (*_STOPS, *_DATABASE_TROUBLE):
+    except (*STOPS, *_DATABASE_TROUBLE):
         raise
     except (BillingError, IntegrityError):
         _log(kind, provider, comparison)

@@ -20,6 +20,7 @@ from billing.errors import (
     InvalidRequest,
     LeaseLost,
     OutcomeUnknown,
+    ProviderError,
     ProviderUnavailable,
     RateLimited,
     RequestInProgress,
@@ -553,6 +554,42 @@ class TestWhatIsOdd:
         assert counts["subscriptions"][Count.UNREADABLE] == 1
         assert Subscription.objects.count() == 1
 
+    def test_a_row_whose_object_cannot_be_read_any_more_is_told_and_kept(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        odd, gone, fine = (world.live("active", number) for number in (1, 2, 3))
+        repair()
+        self.say(world, odd, quantity="many")
+        self.say(world, fine, quantity=4)
+        reads = type(world.there).get_subscription
+
+        def read(provider: Any, ref: Ref) -> Any:
+            if ref.id == gone.id:
+                raise ProviderError("it has no id")
+            return reads(provider, ref)
+
+        page = world.there.list_subscriptions()
+        shorter = replace(page, items=tuple(each for each in page.items if each.id != gone.id))
+        monkeypatch.setattr(type(world.there), "list_subscriptions", lambda *_, **__: shorter)
+        monkeypatch.setattr(type(world.there), "get_subscription", read)
+        counts = repair()
+        assert counts["subscriptions"][Count.UNREADABLE] == 2
+        assert counts["subscriptions"][Count.MISSING_THERE] == 0
+        found = Subscription.objects.values_list("provider_subscription_id", "quantity")
+        assert dict(found) == {odd.id: 1, gone.id: 1, fine.id: 4}
+
+    def test_links_that_are_signed_anew_make_no_difference(self, world: World) -> None:
+        world.live("active", 1)
+        repair()
+        invoice, payment = Invoice.objects.get(), Payment.objects.get()
+        raw = world.there.get_invoice(Ref(id=invoice.provider_invoice_id)).raw
+        keep({**raw, "hosted_url": "https://pay.example/1?sig=a"})
+        assert repair()["invoices"][Count.WRITTEN] == 1
+        keep({**raw, "hosted_url": "https://pay.example/1?sig=b"})
+        paid = world.there.get_payment(Ref(id=payment.provider_payment_id)).raw
+        keep({**paid, "paid_at": paid["paid_at"] + 1})
+        assert unequal(inspect()) == {}
+
     def test_one_that_cannot_be_written_is_told_and_costs_nothing_else(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -801,6 +838,7 @@ class TestAdoption:
         assert Invoice.objects.get().organization == organization
         assert Payment.objects.get().invoice == Invoice.objects.get()
         assert unequal(inspect()) == {}
+        assert [each.statement.name for each in invariants.check([]) if each.count] == []
 
     def test_repeating_changes_nothing(self, world: World, organization: Organization) -> None:
         owner, _ = world.sign_up("")
