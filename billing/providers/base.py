@@ -628,6 +628,20 @@ class Simulates(PaymentProvider):
         """
 
     @abstractmethod
+    def confirm_setup(self, session: Ref, token: str) -> SetupSessionData:
+        """Give a setup session what the customer would type in the browser: a magic token.
+
+        Raises InvalidRequest for one that is over, or that does not take this kind of method.
+        """
+
+    @abstractmethod
+    def complete_setup(self, session: Ref) -> SetupSessionData:
+        """Do what a setup session waits for: pass the bank's check, tell the micro-deposits.
+
+        Raises InvalidRequest for one that waits for nothing.
+        """
+
+    @abstractmethod
     def emit_event(self, event_type: str, object_id: str) -> str:
         """Queue a delivery of the object as it is now; return the event's id."""
 

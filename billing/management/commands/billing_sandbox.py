@@ -1,5 +1,5 @@
-"""Drive the sandbox from a terminal: post its webhooks, move its clock, make it misbehave, pay
-its checkouts."""
+"""Drive the sandbox from a terminal: post its webhooks, move its clock, make it misbehave, be its
+customer."""
 
 import json
 import signal
@@ -13,8 +13,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from billing.enums import SetupStatus
 from billing.errors import BillingError, ProviderError
-from billing.providers.base import Simulates
+from billing.providers.base import SetsUpPaymentMethods, Simulates
 from billing.providers.types import Ref
 from billing.registry import providers
 
@@ -36,6 +37,10 @@ class Command(BaseCommand):
         faults = commands.add_parser("faults", help="make deliveries or calls misbehave")
         faults.add_argument("alias")
         faults.add_argument("faults", nargs="+", metavar="name=value")
+        set_up = commands.add_parser("setup", help="add a payment method as the customer would")
+        set_up.add_argument("alias")
+        set_up.add_argument("session", help="the setup session's remote id: setup_...")
+        set_up.add_argument("--token", default="tok_visa", help="a magic token (tok_visa)")
         complete = commands.add_parser("complete", help="pay an open checkout as its customer")
         complete.add_argument("alias")
         complete.add_argument("checkout", help="its remote id: checkout_...")
@@ -51,6 +56,8 @@ class Command(BaseCommand):
                 self._advance(timedelta(days=options["days"], hours=options["hours"]))
             elif action == "faults":
                 self._set_faults(options["alias"], options["faults"])
+            elif action == "setup":
+                self._set_up(options["alias"], options["session"], options["token"])
             elif action == "complete":
                 self._complete(options["alias"], options["checkout"], options["token"])
             else:
@@ -90,6 +97,14 @@ class Command(BaseCommand):
                 moved.add(path)
                 moments = provider.advance_clock(by)
                 self.stdout.write(f"{path}: {by} on, {moments} moments ran")
+
+    def _set_up(self, alias: str, session_id: str, token: str) -> None:
+        """Once to type it in, and once more for what that session waits for then."""
+        provider, session = providers.get(alias, Simulates), Ref(id=session_id)
+        current = providers.get(alias, SetsUpPaymentMethods).get_setup_session(session)
+        waits = current.status is SetupStatus.REQUIRES_ACTION
+        done = provider.complete_setup(session) if waits else provider.confirm_setup(session, token)
+        self.stdout.write(f"{done.id}: {done.status}")
 
     def _complete(self, alias: str, checkout_id: str, token: str) -> None:
         provider = providers.get(alias, Simulates)

@@ -11,18 +11,23 @@ from billing.providers.sandbox.tokens import Charge
 CREDIT = "Unused time"
 NO_METHOD = "payment_method_missing"
 VOUCHER_SECONDS = 23 * 3600
-WAITING = frozenset({PaymentStatus.REQUIRES_ACTION, PaymentStatus.PENDING})
+DEBIT_SECONDS = 3 * 24 * 3600
+WAITING = frozenset(
+    {PaymentStatus.REQUIRES_ACTION, PaymentStatus.PENDING, PaymentStatus.PROCESSING}
+)
 _STATES = {
     PaymentStatus.SUCCEEDED: PaymentState.PAID,
     PaymentStatus.FAILED: PaymentState.FAILED,
     PaymentStatus.REQUIRES_ACTION: PaymentState.REQUIRES_ACTION,
     PaymentStatus.PENDING: PaymentState.VOUCHER_WAITING,
+    PaymentStatus.PROCESSING: PaymentState.PROCESSING,
 }
 PAYMENT_EVENTS = {
     PaymentStatus.SUCCEEDED: "payment.succeeded",
     PaymentStatus.FAILED: "payment.failed",
     PaymentStatus.REQUIRES_ACTION: "payment.requires_action",
     PaymentStatus.PENDING: "payment.requires_action",
+    PaymentStatus.PROCESSING: "payment.processing",
 }
 _INVOICE_EVENTS = {
     PaymentStatus.SUCCEEDED: "invoice.paid",
@@ -113,8 +118,23 @@ def attempt(session: Session, invoice: Record, method: Record | None) -> Payment
     return _settle(session, invoice, payment, status_of(session, payment, outcome))
 
 
+def bounce(session: Session, invoice: Record) -> None:
+    """Let the debit under way be refused by its bank."""
+    payment = session.require("payment", invoice.body["payment"])
+    payment.body.update(next_action=None, decline_code=debit_refusal(session, payment))
+    _settle(session, invoice, payment, PaymentStatus.FAILED)
+
+
+def debit_refusal(session: Session, payment: Record) -> str:
+    """Why the bank refuses the debit under way, our decline code; "" where it pays."""
+    method = session.require("payment_method", payment.body["payment_method"])
+    token = tokens.behaviour(method.hidden["token"])
+    return "" if token.clears else token.decline_code
+
+
 def finish(session: Session, invoice: Record) -> bool:
-    """Let a waiting payment succeed, as when a voucher is paid; False when none waits."""
+    """Let a waiting payment succeed, as when a voucher is paid or a debit arrives; False when none
+    waits."""
     payment = _waiting(session, invoice)
     if payment is None:
         return False
@@ -128,6 +148,7 @@ def close(session: Session, invoice: Record, status: InvoiceStatus) -> None:
     payment = _waiting(session, invoice)
     if payment is not None:
         payment.body.update(status=PaymentStatus.CANCELED, next_action=None)
+        payment.due_at = None
         session.save(payment, "payment.canceled")
     invoice.body.update(status=status, next_attempt_at=None)
     if payment is not None:
@@ -172,6 +193,10 @@ def _new_payment(session: Session, invoice: Record) -> Record:
 def status_of(session: Session, payment: Record, outcome: Charge) -> PaymentStatus:
     """Tell a payment's status by what its charge does, and write down what the customer must do."""
     payment.body["next_action"] = None
+    payment.due_at = session.now + DEBIT_SECONDS if outcome is Charge.DEBIT else None
+    if outcome is Charge.DEBIT:
+        payment.body["next_action"] = {"type": NextActionType.WAIT, "details": {}}
+        return PaymentStatus.PROCESSING
     if outcome is Charge.REQUIRES_ACTION:
         payment.body["next_action"] = _redirect(payment)
         return PaymentStatus.REQUIRES_ACTION
@@ -203,6 +228,8 @@ def _settle(
     is_paid = status is PaymentStatus.SUCCEEDED
     if payment is not None:
         payment.body.update(status=status, paid_at=session.now if is_paid else None)
+        if status is not PaymentStatus.PROCESSING:
+            payment.due_at = None
         session.save(payment, PAYMENT_EVENTS[status])
         invoice.body.update(payment=payment.id, payment_method=payment.body["payment_method"])
     invoice.body["payment_state"] = _STATES[status]

@@ -7,13 +7,22 @@ import sqlite3
 from datetime import timedelta
 
 from billing.enums import EndReason, PaymentStatus, SubscriptionStatus
-from billing.providers.sandbox import checkouts
+from billing.providers.sandbox import charging, checkouts, payments
 from billing.providers.sandbox.store import Record, Session, begin, offset_us, wall_us
-from billing.providers.sandbox.subscriptions import bill, charge, end, renewal_method
+from billing.providers.sandbox.subscriptions import (
+    bill,
+    bounce,
+    charge,
+    end,
+    finish_payment,
+    renewal_method,
+)
 
 DAY = 24 * 3600
 RETRY_DAYS = (3, 5, 7)
 BATCH = 200
+_UNDER_WAY = (PaymentStatus.SUCCEEDED, PaymentStatus.PROCESSING)
+_FALL_BEHIND = (SubscriptionStatus.ACTIVE, SubscriptionStatus.PAST_DUE)
 
 
 def advance(path: str, by: timedelta) -> int:
@@ -67,7 +76,9 @@ def _step(path: str, left: int) -> tuple[int | None, int]:
 
 def _run(session: Session, kind: str, object_id: str) -> None:
     found = session.require(kind, object_id)
-    (checkouts.expire if kind == "checkout" else _run_subscription)(session, found)
+    # What else ran at this moment may have settled it.
+    if found.due_at is not None and found.due_at <= session.now:
+        _RUNNERS[kind](session, found)
 
 
 def _run_subscription(session: Session, subscription: Record) -> None:
@@ -83,17 +94,31 @@ def _run_subscription(session: Session, subscription: Record) -> None:
         _renew(session, subscription)
 
 
+def _settle_debit(session: Session, payment: Record) -> None:
+    """The bank pays what it was asked for days ago, or it does not."""
+    is_refused = bool(charging.debit_refusal(session, payment))
+    invoice_id = payment.body["invoice"]
+    if invoice_id is None:
+        (payments.bounce if is_refused else payments.confirm)(session, payment.id)
+    elif not is_refused:
+        finish_payment(session, invoice_id)
+    else:
+        subscription = bounce(session, invoice_id)
+        if subscription.body["status"] in _FALL_BEHIND:
+            _fall_behind(session, subscription)
+
+
 def _renew(session: Session, subscription: Record) -> None:
     plan = session.require("plan", subscription.body["price"])
     method = renewal_method(session, subscription)
-    if bill(session, subscription, plan, method) is not PaymentStatus.SUCCEEDED:
+    if bill(session, subscription, plan, method) not in _UNDER_WAY:
         _fall_behind(session, subscription)
 
 
 def _retry(session: Session, subscription: Record) -> None:
     invoice = session.require("invoice", subscription.body["latest_invoice"])
     method = renewal_method(session, subscription)
-    if charge(session, subscription, invoice, method) is not PaymentStatus.SUCCEEDED:
+    if charge(session, subscription, invoice, method) not in _UNDER_WAY:
         _fall_behind(session, subscription)
 
 
@@ -110,3 +135,10 @@ def _fall_behind(session: Session, subscription: Record) -> None:
     invoice = session.require("invoice", subscription.body["latest_invoice"])
     invoice.body["next_attempt_at"] = subscription.due_at
     session.save(invoice, "invoice.updated")
+
+
+_RUNNERS = {
+    "checkout": checkouts.expire,
+    "payment": _settle_debit,
+    "subscription": _run_subscription,
+}

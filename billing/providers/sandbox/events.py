@@ -25,6 +25,7 @@ KINDS: dict[str, EventKind] = {
     "payment.succeeded": EventKind.PAYMENT,
     "payment.failed": EventKind.PAYMENT,
     "payment.requires_action": EventKind.PAYMENT,
+    "payment.processing": EventKind.PAYMENT,
     "payment.canceled": EventKind.PAYMENT,
     "refund.created": EventKind.REFUND,
     "refund.updated": EventKind.REFUND,

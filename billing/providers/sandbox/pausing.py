@@ -47,6 +47,7 @@ def unpause(session: Session, subscription_id: str) -> Record:
     latest = session.require("invoice", subscription.body["latest_invoice"])
     method = subscriptions.renewal_method(session, subscription)
     if latest.body["status"] == InvoiceStatus.OPEN:
+        subscriptions.check_not_asked(latest)
         subscriptions.charge(session, subscription, latest, method)
         return subscription
     subscription.hidden.update(anchor=session.now, period=-1)

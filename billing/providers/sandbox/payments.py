@@ -59,6 +59,14 @@ def confirm(session: Session, payment_id: str) -> Record:
     return _settle(session, payment, PaymentStatus.SUCCEEDED)
 
 
+def bounce(session: Session, payment_id: str) -> Record:
+    """Let the debit under way be refused by its bank."""
+    payment = session.require("payment", payment_id)
+    refusal = charging.debit_refusal(session, payment)
+    payment.body.update(next_action=None, decline_code=refusal)
+    return _settle(session, payment, PaymentStatus.FAILED)
+
+
 def _new(session: Session, request: PaymentRequest, decline_code: str) -> Record:
     payment_id = session.new_id("pay")
     body = {
@@ -95,4 +103,6 @@ def positive_minor(minor: int, currency: str) -> int:
 def _settle(session: Session, payment: Record, status: PaymentStatus) -> Record:
     is_paid = status is PaymentStatus.SUCCEEDED
     payment.body.update(status=status, paid_at=session.now if is_paid else None)
+    if status is not PaymentStatus.PROCESSING:
+        payment.due_at = None
     return session.save(payment, charging.PAYMENT_EVENTS[status])

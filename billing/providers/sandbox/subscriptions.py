@@ -2,7 +2,8 @@
 
 `hidden` of a subscription: `anchor` (Unix time that periods are counted from), `period` (number of
 the paid period, -1 in a trial), `failures` and `failed_at` (renewals that did not go through),
-`credit` (minor units that the next invoice is less by).
+`credit` (minor units that the next invoice is less by), `ahead` (the invoice whose period began
+before its debit arrived).
 `due_at` is the next moment at which something happens to it.
 """
 
@@ -11,6 +12,7 @@ from billing.enums import (
     EndReason,
     IncompleteReason,
     InvoiceStatus,
+    PaymentState,
     PaymentStatus,
     SubscriptionStatus,
 )
@@ -30,6 +32,7 @@ _WRITTEN_OFF_FROM = {
 _REASONS = {
     PaymentStatus.REQUIRES_ACTION: IncompleteReason.REQUIRES_ACTION,
     PaymentStatus.PENDING: IncompleteReason.VOUCHER_WAITING,
+    PaymentStatus.PROCESSING: IncompleteReason.PROCESSING,
 }
 
 
@@ -173,16 +176,22 @@ def paid(session: Session, subscription: Record, invoice: Record) -> None:
     """Make the paid invoice's period the current one; an ended subscription stays ended."""
     if is_terminal(subscription.body["status"]):
         return
+    _begin_period(subscription, invoice)
+    subscription.body.update(incomplete_reason=None, next_action=None)
+    subscription.hidden.update(failures=0, failed_at=None)
+    session.save(subscription, "subscription.updated")
+
+
+def _begin_period(subscription: Record, invoice: Record) -> None:
+    """Serve what the invoice is for. That of a debit has begun when it was asked for."""
+    if subscription.hidden.get("ahead") != invoice.id:
+        subscription.hidden["period"] += 1
     subscription.body.update(
         status=SubscriptionStatus.ACTIVE,
         current_period_start=invoice.body["period_start"],
         current_period_end=invoice.body["period_end"],
-        incomplete_reason=None,
-        next_action=None,
     )
-    subscription.hidden.update(period=subscription.hidden["period"] + 1, failures=0, failed_at=None)
     subscription.due_at = invoice.body["period_end"]
-    session.save(subscription, "subscription.updated")
 
 
 def _wait(session: Session, subscription: Record, invoice: Record, status: PaymentStatus) -> None:
@@ -192,7 +201,19 @@ def _wait(session: Session, subscription: Record, invoice: Record, status: Payme
     subscription.body["next_action"] = payment.body["next_action"]
     if subscription.body["status"] == SubscriptionStatus.INCOMPLETE:
         subscription.body["incomplete_reason"] = _REASONS.get(status)
+    if status is PaymentStatus.PROCESSING:
+        _let_the_bank_work(subscription, invoice)
     session.save(subscription, "subscription.updated")
+
+
+def _let_the_bank_work(subscription: Record, invoice: Record) -> None:
+    """A debit takes days: a renewal is served meanwhile, what is not served does not run out."""
+    if subscription.body["status"] not in _RUNNING:
+        subscription.due_at = None
+        return
+    _begin_period(subscription, invoice)
+    subscription.hidden["ahead"] = invoice.id
+    subscription.body["next_action"] = None
 
 
 def renewal_method(session: Session, subscription: Record) -> Record | None:
@@ -314,6 +335,7 @@ def pay(session: Session, invoice_id: str, method_id: str | None) -> Record:
         return invoice
     if invoice.body["status"] != InvoiceStatus.OPEN:
         raise InvalidRequest(f"the invoice is {invoice.body['status']}", param="invoice")
+    check_not_asked(invoice)
     subscription = session.require("subscription", invoice.body["subscription"])
     customer = session.require("customer", invoice.body["customer"])
     method = renewal_method(session, subscription)
@@ -347,6 +369,24 @@ def write_off(session: Session, invoice_id: str, status: InvoiceStatus) -> Recor
         reason = EndReason.PAYMENT_FAILED
         end(session, subscription, SubscriptionStatus.INCOMPLETE_EXPIRED, reason)
     return invoice
+
+
+def check_not_asked(invoice: Record) -> None:
+    """Raise InvalidRequest where a bank is asked for the invoice already."""
+    if invoice.body["payment_state"] == PaymentState.PROCESSING:
+        raise InvalidRequest("its payment is under way", param="invoice")
+
+
+def bounce(session: Session, invoice_id: str) -> Record:
+    """Let the debit of an invoice be refused; a start that it was for waits for another method."""
+    invoice = session.require("invoice", invoice_id)
+    charging.bounce(session, invoice)
+    subscription = session.require("subscription", invoice.body["subscription"])
+    if subscription.body["status"] == SubscriptionStatus.INCOMPLETE:
+        subscription.due_at = session.now + INCOMPLETE_SECONDS
+        subscription.body.update(incomplete_reason=None, next_action=None)
+        session.save(subscription, "subscription.updated")
+    return subscription
 
 
 def finish_payment(session: Session, invoice_id: str) -> Record:

@@ -14,12 +14,14 @@ class Charge(StrEnum):
     DECLINES = "declines"
     REQUIRES_ACTION = "requires_action"
     VOUCHER = "voucher"
+    DEBIT = "debit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
     """`first` is what the first charge of a method does, `later` every other one. One that is not
-    `is_verified` waits for micro-deposits when it is set up."""
+    `is_verified` waits for micro-deposits when it is set up. One that does not clear is debited,
+    and refused by its bank days later."""
 
     type: str = "card"
     brand: str = "visa"
@@ -29,6 +31,7 @@ class Behaviour:
     decline_code: str = "card_declined"
     attaches: bool = True
     is_verified: bool = True
+    clears: bool = True
 
     def charge(self, earlier: int) -> Charge:
         """Return what a charge does after `earlier` others."""
@@ -37,8 +40,9 @@ class Behaviour:
 
 _OXXO = Behaviour(type="oxxo", brand="", last4="", first=Charge.VOUCHER)
 
-_BANK = Behaviour(type="bank_account", brand="Test Bank", last4="6789")
-_SEPA = Behaviour(type="sepa_debit", brand="19043", last4="3201")
+_DEBIT = Behaviour(first=Charge.DEBIT, later=Charge.DEBIT, decline_code="insufficient_funds")
+_BANK = replace(_DEBIT, type="bank_account", brand="Test Bank", last4="6789")
+_SEPA = replace(_DEBIT, type="sepa_debit", brand="19043", last4="3201")
 
 TOKENS: dict[str, Behaviour] = {
     "tok_visa": Behaviour(),
@@ -58,7 +62,9 @@ TOKENS: dict[str, Behaviour] = {
     "tok_spei": Behaviour(type="spei", brand="", last4="", first=Charge.VOUCHER),
     "tok_bank_account": _BANK,
     "tok_bank_account_unverified": replace(_BANK, is_verified=False),
+    "tok_bank_account_refused": replace(_BANK, clears=False),
     "tok_sepa_debit": _SEPA,
+    "tok_sepa_debit_refused": replace(_SEPA, clears=False),
 }
 
 

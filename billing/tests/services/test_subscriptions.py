@@ -338,3 +338,28 @@ def _keys_at_provider(sandbox):
 def _at_provider(sandbox, query):
     with closing(sqlite3.connect(sandbox)) as connection:
         return connection.execute(query).fetchall()
+
+
+@pytest.mark.parametrize("token", ["tok_sepa_debit", "tok_bank_account"])
+def test_a_bank_debit_is_told_as_it_goes(organization_de, published, deliver, token):
+    row = subscribe(organization_de, published["startup"], token=token)
+    deliver("stripe")
+    row.refresh_from_db()
+    assert (row.status, row.incomplete_reason) == ("incomplete", "processing")
+    assert row.next_action == {"type": "wait"}
+    assert Invoice.objects.get().payment_state == "processing"
+    providers.get("stripe", Simulates).advance_clock(timedelta(days=3))
+    deliver("stripe")
+    row.refresh_from_db()
+    assert (row.status, row.incomplete_reason, row.next_action) == ("active", "", {})
+    assert Invoice.objects.get().payment_state == "paid"
+
+
+def test_a_bank_debit_that_is_refused_days_later(organization_de, published, deliver):
+    row = subscribe(organization_de, published["startup"], token="tok_sepa_debit_refused")
+    deliver("stripe")
+    providers.get("stripe", Simulates).advance_clock(timedelta(days=5))
+    deliver("stripe")
+    row.refresh_from_db()
+    assert (row.status, row.end_reason) == ("incomplete_expired", "payment_failed")
+    assert (Invoice.objects.get().status, Payment.objects.get().status) == ("void", "failed")

@@ -12,6 +12,7 @@ from django.core.management import CommandError, call_command
 
 from billing.providers.base import Simulates
 from billing.providers.sandbox import clock
+from billing.providers.types import SetupRequest
 from billing.registry import providers
 from billing.testing import checkout_request
 from billing.tests.providers.sandbox.conftest import Driver
@@ -101,3 +102,14 @@ def test_a_checkout_is_completed(path: str) -> None:
     assert run("complete", "one", opened) == f"{opened}: complete, paid\n"
     with pytest.raises(CommandError):
         run("complete", "two", opened)
+
+
+def test_a_payment_method_is_set_up(path: str) -> None:
+    driver = Driver(providers.get("one", Simulates))  # type: ignore[arg-type]
+    request = SetupRequest(customer_id=driver.customer().id, reference="row")
+    opened = driver.provider.create_setup_session(request, idempotency_key="k1").id
+    ask = ("setup", "one", opened, "--token", "tok_bank_account_unverified")
+    assert run(*ask) == f"{opened}: requires_action\n"
+    assert run(*ask) == f"{opened}: succeeded\n"
+    with pytest.raises(CommandError):
+        run(*ask)
