@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.parse
 import uuid
@@ -42,6 +43,19 @@ from django.utils import timezone
 from billing.models import *
 given = json.loads(sys.stdin.read())
 answer = None
+"""
+_MARK = "answer: "
+_LOOP = f"""
+import traceback
+{_PRELUDE.replace("given = json.loads(sys.stdin.read())", "")}
+for line in sys.stdin:
+    asked, error = json.loads(line), ""
+    scope = globals() | {{"given": asked["given"], "answer": None}}
+    try:
+        exec(asked["script"], scope)
+    except Exception:
+        error = traceback.format_exc()
+    print({_MARK!r} + json.dumps([scope["answer"], error], default=str), flush=True)
 """
 _WAIT = """
 ends_at = time.monotonic() + given["seconds"]
@@ -103,6 +117,50 @@ class Cobro:
     def logs(self) -> dict[str, str]:
         """What each process has said so far, the end of it."""
         return {path.stem: path.read_text()[-_LOG_TAIL:] for path in self.folder.glob("*.log")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _WithShell(Cobro):
+    """A system whose shell is kept open, for starting one takes a second; one script at a time."""
+
+    shell: subprocess.Popen[str]
+    lock: threading.Lock
+
+    def orm(self, script: str, **given: Any) -> Any:
+        asked = json.dumps({"script": script, "given": given}, default=str)
+        assert self.shell.stdin
+        assert self.shell.stdout
+        with self.lock:
+            self.shell.stdin.write(asked + "\n")
+            self.shell.stdin.flush()
+            for line in self.shell.stdout:
+                if line.startswith(_MARK):
+                    answer, error = json.loads(line.removeprefix(_MARK))
+                    assert not error, error
+                    return answer
+        raise AssertionError("the shell has ended")
+
+
+@contextlib.contextmanager
+def open_shell(system: Cobro) -> Iterator[Cobro]:
+    """The same system, with one shell for all that `orm` is given."""
+    command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", _LOOP]
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=dict(system.environment),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        yield _WithShell(
+            url=system.url,
+            folder=system.folder,
+            environment=system.environment,
+            shell=process,
+            lock=threading.Lock(),
+        )
 
 
 @contextlib.contextmanager

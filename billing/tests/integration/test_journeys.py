@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 
-from billing.tests.integration.harness import STRIPE_SECRET, Cobro, cobro
+from billing.tests.integration.harness import STRIPE_SECRET, Cobro, cobro, open_shell
 from billing.tests.integration.journeys import (
     ENDS,
     Buyer,
@@ -159,8 +159,9 @@ def system(account: StripeAccount, tmp_path_factory: pytest.TempPathFactory) -> 
         cobro(
             folder, STRIPE_API_BASE=url, DJANGO_SETTINGS_MODULE=settings, WEB_THREADS="8"
         ) as running,
+        open_shell(running) as shown,
     ):
-        yield running
+        yield shown
 
 
 @pytest.fixture(scope="module")
