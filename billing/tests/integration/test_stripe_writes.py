@@ -1,5 +1,6 @@
 """Our services sell through the real Stripe backend, down to what goes over the wire."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,9 +30,13 @@ from billing.services import (
     setup_sessions,
     subscriptions,
     sync,
+    webhooks,
 )
 from billing.tests.integration.harness import STRIPE_KEY, STRIPE_SECRET
 from billing.tests.stripe_account import StripeAccount
+from billing.tests.stripe_account.faults import Fault
+from billing.tests.stripe_account.journal import Journal
+from billing.tests.stripe_life import sign
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -202,3 +207,23 @@ def test_a_method_that_the_customer_sets_up_in_the_browser(
     method = setup_sessions.read(session).payment_method
     assert method is not None
     assert (method.type, method.organization) == (kind, organization_de)
+
+
+def test_a_failure_that_the_key_remembers_is_settled_by_a_webhook(
+    account: StripeAccount, plan: SubscriptionPlan, organization_de: Organization
+) -> None:
+    """Stripe repeats its own 500 to the same key; only what it made tells the truth."""
+    journal = Journal(account)
+    account.break_next(Fault.FAIL, "POST", "subscriptions")
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknown):
+            subscribe(organization_de, plan, request_key="k1")
+    assert len(set(account.keys("POST/subscriptions"))) == 1
+    for event in journal.take():
+        body = json.dumps(event).encode()
+        webhooks.receive("stripe", body, {"Stripe-Signature": sign(body, STRIPE_SECRET)})
+    webhooks.drain()
+    row = subscribe(organization_de, plan, request_key="k1")
+    (made,) = remote(account, "subscription")
+    assert (row.status, row.provider_subscription_id) == (made["status"], made["id"])
+    assert set(Operation.objects.values_list("outcome", flat=True)) == {OperationOutcome.DONE}
