@@ -22,7 +22,6 @@ from billing.tests.integration.journeys import (
     Buyer,
     Call,
     Journey,
-    refunded_in_the_dashboard,
     told,
 )
 from billing.tests.integration.losses import LOSSES, Loss, objects_of
@@ -174,12 +173,11 @@ def world(system: Cobro) -> World:
 def test_every_journey_ends_as_expected_in_every_order(
     world: World, account: StripeAccount, journal: Journal
 ) -> None:
-    """Those whose webhooks are lost come last: what repairs their rows would repair others' too.
-    Of what was refunded in the dashboard nothing but webhooks tells: refunds are not listed."""
+    """Those whose webhooks are lost come last: what repairs their rows would repair others' too."""
     told_cases = [(journey, order) for journey in ENDS for order in ORDERS if order != LOST]
     results, sent = live(world, account, journal, told_cases)
     assert 0 < sent["already_received"] < sent["accepted"]
-    lost_cases = [(each, LOST) for each in ENDS if each is not refunded_in_the_dashboard]
+    lost_cases = [(each, LOST) for each in ENDS]
     results |= live(world, account, journal, lost_cases)[0]
     wrong = {
         f"{journey.__name__} {order}": differences(results[journey, order], first, ENDS[journey])
