@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import responses
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -184,3 +184,39 @@ def test_an_account_that_others_use_too(account: StripeAccount) -> None:
     (row,) = Subscription.objects.all()
     assert row.provider_subscription_id == ours.subscription_id
     assert {call["method"] for call in account.calls} == {"GET"}
+
+
+def test_a_status_that_nobody_knows_yet_costs_nothing_else(account: StripeAccount) -> None:
+    odd, fine = happen(account, 2)
+    list(resync.repair("stripe"))
+    account.is_faithful = False
+    account.now += timedelta(days=1)
+    account.one(odd.subscription_id).update(status="dormant", cancel_at_period_end=False)
+    account.one(fine.subscription_id).update(status="unpaid")
+    counts = {step.kind: step.counts for step in resync.repair("stripe")}
+    assert counts["subscriptions"][Count.UNKNOWN_STATUS] == 1
+    rows = {row.provider_subscription_id: row for row in Subscription.objects.all()}
+    told = rows[odd.subscription_id]
+    assert (told.status, told.provider_status) == ("active", "dormant")
+    assert not told.cancel_at_period_end
+    assert rows[fine.subscription_id].status == "unpaid"
+    with pytest.raises(CommandError) as raised:
+        call_command("billing_sync", "stripe", "--dry-run", stdout=StringIO())
+    assert raised.value.returncode == 1
+
+
+def test_what_is_deleted_at_stripe_is_told_by_reading_it(account: StripeAccount) -> None:
+    """Its lists leave out deleted customers and detached cards."""
+    (life,) = happen(account, 1)
+    list(resync.repair("stripe"))
+    account.now += timedelta(days=1)
+    account.one(life.payment_method_id)["customer"] = None
+    gone = {"id": life.customer_id, "object": "customer", "deleted": True}
+    account.objects[life.customer_id] = gone
+    list(resync.repair("stripe"))
+    customer = Customer.objects.get()
+    assert customer.deleted_at
+    assert (customer.name, customer.email) == ("Ana", "ana@example.com")
+    assert not customer.payment_methods.get().is_active
+    findings = [finding for step in resync.inspect("stripe") for finding in step.findings]
+    assert findings == []
