@@ -242,6 +242,21 @@ _RESYNC = (
 )
 _MONEY = (
     fault(
+        "money: what a bank is asked for already is collected again",
+        "billing/services/invoices.py",
+        "        .exclude(payment_state=PaymentState.PROCESSING)\n",
+        "",
+        "billing/tests/integration/test_stripe_debits.py"
+        "::test_what_is_under_way_is_not_collected_twice",
+    ),
+    fault(
+        "keys: a setup session is opened under another",
+        "billing/services/setup_sessions.py",
+        "idempotency_key=operation.key,",
+        'idempotency_key=operation.key + __import__("uuid").uuid4().hex,',
+        f"{_SERVICES}/test_setup_sessions.py::TestOpen::test_a_lost_answer_is_found_by_repeating",
+    ),
+    fault(
         "keys: a creation is repeated under another",
         "billing/services/subscriptions.py",
         "_request(subscription), idempotency_key=operation.key",
@@ -367,6 +382,21 @@ _DOORS = (
     ),
 )
 _TENANCY = (
+    fault(
+        "tenancy: members see a setup session's secret",
+        "billing/api/permissions.py",
+        """return is_member and cast("OrganizationViewSet[Any]", view).tenant.may_write""",
+        "return is_member",
+        f"{_API}/test_setup_sessions.py::TestRead::test_a_members_eyes_see_no_secret",
+        f"{_ATTACKS}/test_tenancy.py::test_each_answer_is_the_one_in_the_table",
+    ),
+    fault(
+        "tenancy: another customer's setup session",
+        "billing/services/setup_sessions.py",
+        "    if data.customer_id != session.ref.customer_id:\n",
+        "    if False:\n",
+        f"{_SERVICES}/test_setup_sessions.py::TestRead::test_another_customers_session_is_missing",
+    ),
     fault(
         "tenancy: rows of everybody",
         "billing/api/viewsets/base.py",
