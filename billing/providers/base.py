@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from billing.enums import EventKind
+from billing.enums import DisputeStatus, EventKind
 from billing.providers.types import (
     JSON,
     CheckoutData,
@@ -640,6 +640,20 @@ class Simulates(PaymentProvider):
 
         Raises InvalidRequest for one that waits for nothing.
         """
+
+    @abstractmethod
+    def fail_refund(self, refund: Ref) -> RefundData:
+        """Let the customer's bank send the money back; InvalidRequest when it is back already."""
+
+    @abstractmethod
+    def open_dispute(
+        self, payment: Ref, status: DisputeStatus = DisputeStatus.NEEDS_RESPONSE
+    ) -> DisputeData:
+        """Let the customer's bank take a payment back, or ask about it first (`warning`)."""
+
+    @abstractmethod
+    def close_dispute(self, dispute: Ref, status: DisputeStatus) -> DisputeData:
+        """Let the bank decide: `won`, `lost`, `prevented` or `warning_closed`."""
 
     @abstractmethod
     def emit_event(self, event_type: str, object_id: str) -> str:

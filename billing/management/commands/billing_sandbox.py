@@ -1,5 +1,5 @@
 """Drive the sandbox from a terminal: post its webhooks, move its clock, make it misbehave, be its
-customer."""
+customer, or the customer's bank."""
 
 import json
 import signal
@@ -13,13 +13,19 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from billing.enums import SetupStatus
+from billing.enums import DisputeStatus, SetupStatus
 from billing.errors import BillingError, ProviderError
 from billing.providers.base import SetsUpPaymentMethods, Simulates
-from billing.providers.types import Ref
+from billing.providers.types import DisputeData, Ref, RefundData
 from billing.registry import providers
 
 POLL_SECONDS = 0.2
+_DECISIONS = (
+    DisputeStatus.WON,
+    DisputeStatus.LOST,
+    DisputeStatus.PREVENTED,
+    DisputeStatus.WARNING_CLOSED,
+)
 
 
 class Command(BaseCommand):
@@ -45,6 +51,17 @@ class Command(BaseCommand):
         complete.add_argument("alias")
         complete.add_argument("checkout", help="its remote id: checkout_...")
         complete.add_argument("--token", default="tok_visa", help="a magic token (tok_visa)")
+        dispute = commands.add_parser("dispute", help="as the bank, take a payment back")
+        dispute.add_argument("alias")
+        dispute.add_argument("payment", help="its remote id: pay_...")
+        dispute.add_argument("--inquiry", action="store_true", help="only ask about it")
+        decide = commands.add_parser("decide", help="as the bank, decide a dispute")
+        decide.add_argument("alias")
+        decide.add_argument("dispute", help="its remote id: dp_...")
+        decide.add_argument("status", choices=[each.value for each in _DECISIONS])
+        fail = commands.add_parser("fail-refund", help="as the bank, send a refund back")
+        fail.add_argument("alias")
+        fail.add_argument("refund", help="its remote id: re_...")
         commands.add_parser("status", help="show clock, queue and faults of each alias")
 
     def handle(self, *args: object, **options: Any) -> None:
@@ -60,6 +77,8 @@ class Command(BaseCommand):
                 self._set_up(options["alias"], options["session"], options["token"])
             elif action == "complete":
                 self._complete(options["alias"], options["checkout"], options["token"])
+            elif action in ("dispute", "decide", "fail-refund"):
+                self._be_the_bank(providers.get(options["alias"], Simulates), options)
             else:
                 self._show_status()
         except BillingError as exc:
@@ -110,6 +129,18 @@ class Command(BaseCommand):
         provider = providers.get(alias, Simulates)
         done = provider.complete_checkout(Ref(id=checkout_id), token=token)
         self.stdout.write(f"{done.id}: {done.status}, {'paid' if done.is_paid else 'not paid yet'}")
+
+    def _be_the_bank(self, provider: Simulates, options: Any) -> None:
+        changed: DisputeData | RefundData
+        if options["action"] == "dispute":
+            status = DisputeStatus.WARNING if options["inquiry"] else DisputeStatus.NEEDS_RESPONSE
+            changed = provider.open_dispute(Ref(id=options["payment"]), status)
+        elif options["action"] == "decide":
+            status = DisputeStatus(options["status"])
+            changed = provider.close_dispute(Ref(id=options["dispute"]), status)
+        else:
+            changed = provider.fail_refund(Ref(id=options["refund"]))
+        self.stdout.write(f"{changed.id}: {changed.status}")
 
     def _set_faults(self, alias: str, pairs: list[str]) -> None:
         try:

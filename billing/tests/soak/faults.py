@@ -571,6 +571,71 @@ _RACES = (
         f"{_RECONCILE}::TestCreations::test_without_keys_a_repetition_at_once_waits",
     ),
 )
+_REFUNDS = f"{_SERVICES}/test_refunds.py"
+_RETURNED = (
+    fault(
+        "refunds: reserved without a lock",
+        "billing/services/refunds.py",
+        "Payment.objects.select_for_update(no_key=True).get(pk=payment.pk)",
+        "Payment.objects.get(pk=payment.pk)",
+        f"{_REFUNDS}::TestSideBySide::test_two_at_once_do_not_share_what_is_left",
+        needs_servers=True,
+    ),
+    fault(
+        "refunds: what is open is left",
+        "billing/services/refunds.py",
+        "payment.refunds.lasting()",
+        "payment.refunds.made()",
+        f"{_REFUNDS}::TestLostAnswers::test_what_is_open_is_not_left",
+    ),
+    fault(
+        "refunds: one that never arrived stays open",
+        "billing/services/reconcile.py",
+        "    refunds.CREATE: refunds.settle_creation,\n",
+        "",
+        f"{_REFUNDS}::TestLostAnswers::test_it_never_arrived",
+    ),
+    fault(
+        "refunds: one that was given up hides the provider's",
+        "billing/services/sync/kinds/refunds.py",
+        "            if row.provider_refund_id or row.status not in self.terminal\n",
+        "",
+        f"{_REFUNDS}::TestLostAnswers::test_it_was_given_up_and_had_been_made",
+    ),
+    fault(
+        "sync: nothing is summed up",
+        "billing/services/sync/projection.py",
+        "    kind.follow([result.row for result in results if result.is_written])\n",
+        "",
+        f"{_REFUNDS}::TestCreate::test_a_part_and_then_the_rest",
+        f"{_REFUNDS}::TestMirror::test_one_that_the_bank_sends_back",
+    ),
+    fault(
+        "sync: a payment is summed up without its lock",
+        "billing/services/sync/returned.py",
+        '    return list(rows.select_for_update(no_key=True).order_by("pk"))\n',
+        "    return list(rows)\n",
+        f"{_REFUNDS}::TestSideBySide::test_all_that_is_written_at_once_is_counted",
+        needs_servers=True,
+    ),
+    fault(
+        "sync: a link brings no sums to its invoice",
+        "billing/services/sync/links.py",
+        "then=sum_up, ",
+        "",
+        "billing/tests/integration/test_stripe_life.py::test_every_order_ends_alike",
+    ),
+    fault(
+        "sync: an invoice forgets what has gone back",
+        "billing/services/sync/kinds/invoices.py",
+        "    return returned.state_of_paid(\n"
+        "        data.amount_paid_minor, row.refunded_minor, row.charged_back_minor\n"
+        "    )\n",
+        "    return told\n",
+        f"{_SERVICES}/test_kinds.py::TestInvoice::test_a_paid_one_says_what_has_gone_back",
+        f"{_SERVICES}/test_orders.py::test_every_order_ends_in_the_same_state",
+    ),
+)
 FAULTS = (
     _EVENT_ONCE,
     _EVENT_PER_PROVIDER,
@@ -579,6 +644,7 @@ FAULTS = (
     *_RESYNC,
     *_MONEY,
     *_RACES,
+    *_RETURNED,
     *_DOORS,
     *_TENANCY,
 )

@@ -12,9 +12,9 @@ from django.core.management import CommandError, call_command
 
 from billing.providers.base import Simulates
 from billing.providers.sandbox import clock
-from billing.providers.types import SetupRequest
+from billing.providers.types import Ref, SetupRequest
 from billing.registry import providers
-from billing.testing import checkout_request
+from billing.testing import checkout_request, key, refund_request
 from billing.tests.providers.sandbox.conftest import Driver
 
 BACKEND = "billing.providers.sandbox.SandboxProvider"
@@ -113,3 +113,18 @@ def test_a_payment_method_is_set_up(path: str) -> None:
     assert run(*ask) == f"{opened}: succeeded\n"
     with pytest.raises(CommandError):
         run(*ask)
+
+
+def test_the_bank_takes_a_payment_back_and_decides(path: str) -> None:
+    sandbox: Any = providers.get("one", Simulates)
+    driver = Driver(sandbox._provider)
+    payment = Ref(id=driver.invoice(driver.start()).payment_id)
+    request = refund_request(driver.provider, payment, amount_minor=100)
+    refund = driver.provider.create_refund(request, idempotency_key=key())
+    assert run("fail-refund", "one", refund.id) == f"{refund.id}: failed\n"
+    with pytest.raises(CommandError):
+        run("fail-refund", "one", refund.id)
+    opened, _, status = run("dispute", "one", payment.id).partition(": ")
+    assert status == "needs_response\n"
+    assert run("decide", "one", opened, "won") == f"{opened}: won\n"
+    assert run("dispute", "one", payment.id, "--inquiry").endswith(": warning\n")
