@@ -114,11 +114,11 @@ def charged_back(token: str, reference: str) -> list[Event]:
     """A part is sent back, then the bank takes the payment; the invoice is told last of all."""
     return [
         ("payment.succeeded", objects.payment(token)),
-        ("subscription.updated", _named(token, reference)),
+        ("invoice.paid", objects.paid_invoice(token)),
         ("refund.created", objects.refund(token, status="pending")),
         ("refund.updated", objects.refund(token)),
         ("dispute.created", objects.dispute(token)),
-        ("invoice.paid", objects.paid_invoice(token)),
+        ("invoice.updated", objects.paid_invoice(token)),
     ]
 
 
@@ -168,6 +168,7 @@ CHARGED_BACK = Life(
     charged_back,
     {"refund": "succeeded", "dispute": "needs_response", "invoice": "paid"},
     payment_state="charged_back",
+    unheard=lambda token, reference: [_named(token, reference)],
     has_customer=True,
     has_subscription=True,
 )
@@ -217,6 +218,7 @@ RUNS = [
     Run(ENDED_LIFE, EQUAL, 2, as_batch=False),
     Run(ENDED_LIFE, DIFFERENT, 1, as_batch=True),
     Run(CHARGED_BACK, EQUAL, 2, as_batch=False),
+    Run(CHARGED_BACK, DIFFERENT, 2, as_batch=False),
     Run(CHARGED_BACK, DIFFERENT, 1, as_batch=True),
     Run(SENT_BACK, EQUAL, 1, as_batch=True),
     Run(SENT_BACK, DIFFERENT, 2, as_batch=False),

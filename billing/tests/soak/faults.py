@@ -608,7 +608,7 @@ _RETURNED = (
         "    kind.follow([result.row for result in results if result.is_written])\n",
         "",
         f"{_REFUNDS}::TestCreate::test_a_part_and_then_the_rest",
-        f"{_REFUNDS}::TestMirror::test_one_that_the_bank_sends_back",
+        f"{_REFUNDS}::TestMirror::test_a_refund_made_elsewhere",
     ),
     fault(
         "sync: a payment is summed up without its lock",
