@@ -67,6 +67,14 @@ TARGETS = {
         sources=("services/sync/kinds/*",),
         tests=("services/test_kinds.py", "services/test_sync.py"),
     ),
+    "sync-returned": Target(
+        sources=("services/sync/returned.py",),
+        tests=("services/test_kinds.py", "services/test_refunds.py"),
+    ),
+    "sync-comparison": Target(
+        sources=("services/sync/comparison.py", "services/sync/drift.py"),
+        tests=("services/test_resync.py", "services/test_sync.py"),
+    ),
     "sync": Target(
         sources=(
             "services/sync/links.py",

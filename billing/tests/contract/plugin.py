@@ -66,7 +66,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 def _is_whole(config: pytest.Config) -> bool:
     """Whether nothing of the suite was left out that asks Stripe."""
-    chosen = ("keyword", "--database-only", "collectonly", "lf", "stepwise", "deselect")
+    chosen = ("keyword", "--database-only", "collectonly", "lf", "stepwise", "deselect", "ignore")
     return (
         config.args_source is pytest.Config.ArgsSource.TESTPATHS
         and config.getoption("markexpr") in ("", "not postgres")

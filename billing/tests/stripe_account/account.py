@@ -276,7 +276,8 @@ class Account:
         if name == "confirmation_secret" and found["status"] == "open":
             secret = self._payment_of(found)["client_secret"]
             found[name] = {"type": "payment_intent", "client_secret": secret}
-        if name == "latest_charge" and isinstance(found[name], str):
+        is_charge = name == "latest_charge" and isinstance(found[name], str)
+        if is_charge and found[name] not in self.objects:
             found[name] = charge(found)
         if name == "payments":
             links = copy.deepcopy(self.all("invoice_payment"))
