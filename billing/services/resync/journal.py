@@ -48,6 +48,9 @@ class Journal:
         state.counts.update(outcome.counts)
         return state
 
+    def renew(self) -> None:
+        """Say that the pass is at work."""
+
     def finish(self) -> None:
         """The pass is over."""
 
@@ -71,7 +74,7 @@ class StoredJournal(Journal):
     def record(self, kind: str, outcome: Outcome, *, is_last: bool = False) -> State:
         state = super().record(kind, outcome, is_last=is_last)
         with transaction.atomic():
-            self._renew()
+            self.renew()
             SyncPage.objects.create(
                 run=self._run,
                 kind=kind,
@@ -85,7 +88,7 @@ class StoredJournal(Journal):
 
     def finish(self) -> None:
         with transaction.atomic():
-            self._renew()
+            self.renew()
             counts = {kind: dict(state.counts) for kind, state in self._states.items()}
             _close(self._run, counts)
 
@@ -94,7 +97,8 @@ class StoredJournal(Journal):
         mine = SyncRun.objects.filter(pk=self._run.pk, claim_id=self._run.claim_id)
         mine.update(claimed_until=None, claim_id=None)
 
-    def _renew(self) -> None:
+    def renew(self) -> None:
+        """Prolong the lease; raise LeaseLost where another process has taken over."""
         mine = SyncRun.objects.filter(pk=self._run.pk, claim_id=self._run.claim_id)
         if not mine.update(claimed_until=timezone.now() + conf.lease):
             raise LeaseLost(f"another process goes on with the sync of {self._run.provider}")

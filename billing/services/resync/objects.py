@@ -68,6 +68,7 @@ class Objects(Part):
     def unseen(self, this: Pass, seen: set[str]) -> Outcome:
         outcome = Outcome()
         for keys in chunks(self._unseen_keys(this, seen)):
+            this.renew()
             rows = self.expected().filter(pk__in=keys).defer("provider_data").order_by("pk")
             found: list[ObjectData] = []
             gone: list[Any] = []

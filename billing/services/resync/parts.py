@@ -30,7 +30,8 @@ class Pass:
     """One pass over a provider. `started_at` is wall time; rows made later are not looked for.
 
     `found`: remote ids that are ours and missing here, so that a dry pass knows their children.
-    `references`: those of the listed customers' references that name a row of ours.
+    `references`: those of the listed customers' references that name a row of ours. `renew`
+    prolongs the lease: to be called within what may take long.
     """
 
     provider: str
@@ -38,6 +39,7 @@ class Pass:
     since: datetime | None
     is_dry: bool
     started_at: datetime
+    renew: Callable[[], None]
     found: set[str] = field(default_factory=set)
     references: set[str] = field(default_factory=set)
 

@@ -87,6 +87,7 @@ def _pass(provider: str, since: datetime | None, journal: Journal, *, is_dry: bo
         since=since,
         is_dry=is_dry,
         started_at=journal.started_at,
+        renew=journal.renew,
     )
 
 
