@@ -54,6 +54,9 @@ def repair(
 ) -> Generator[Progress, None, None]:
     """Bring our rows to what `provider` holds; yields after each page. No kinds: all readable.
 
+    Whoever leaves early closes it (`contextlib.closing`): that gives the lease back, and left to
+    the garbage collector it would come in the middle of another query.
+
     A run that was broken off is taken up where it was, unless `restart`. Raises RequestInProgress
     while another process does the same, InvalidRequest where an unfinished run is a different one,
     and what the provider raises; the run then waits to be taken up.

@@ -502,6 +502,7 @@ class TestBrokenOff:
         steps = resync.repair(ALIAS)
         next(steps)
         repair("polar")
+        steps.close()
 
 
 def _killed(*args: Any, **kwargs: Any) -> None:
@@ -1008,6 +1009,8 @@ class TestCommand:
         steps = resync.repair(ALIAS)
         next(steps)
         assert self.status(ALIAS) == 2
+        steps.close()
+        assert self.run(ALIAS)
 
     def test_since_and_kinds(self, world: World) -> None:
         world.live("active", 1)
