@@ -287,6 +287,14 @@ _MONEY = (
         "::test_a_lost_answer_is_unknown_and_the_same_key_finds_it",
     ),
     fault(
+        "stripe: a debit that takes days is told as refused",
+        "billing/providers/stripe/webhooks.py",
+        "return None if _leaves_open_how_it_went(data, event.type) else data",
+        "return data",
+        "billing/tests/providers/stripe/test_provider.py::TestWebhooks"
+        "::test_an_invoice_that_was_tried_is_read",
+    ),
+    fault(
         "keys: our API forgets them",
         "billing/api/idempotency.py",
         "        if row.status == IdempotencyStatus.DONE:\n            return row\n",
