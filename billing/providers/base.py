@@ -372,6 +372,8 @@ class ReadsPayments(PaymentProvider):
 
 
 class RefundsPayments(PaymentProvider):
+    """Sends money back: the whole of a payment or parts of it, and tells how that went."""
+
     @network
     @abstractmethod
     def create_refund(self, request: RefundRequest, *, idempotency_key: str) -> RefundData:
@@ -392,6 +394,8 @@ class RefundsPayments(PaymentProvider):
 
 
 class ReadsDisputes(PaymentProvider):
+    """Reads disputes: charges that a customer contests with the bank."""
+
     @network
     @abstractmethod
     def get_dispute(self, dispute: Ref) -> DisputeData:
