@@ -16,6 +16,7 @@ from billing.models import (
     SubscriptionPlan,
 )
 from billing.providers.base import Simulates
+from billing.providers.sandbox import store
 from billing.registry import providers
 from billing.services import plans as plan_service
 from billing.services import webhooks
@@ -55,6 +56,13 @@ def _quick_passwords(settings: Any) -> None:
 def _no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests drain when they say so; what is published is asserted where it matters."""
     monkeypatch.setattr("billing.queue._publish", lambda task_name, args: None)
+
+
+@pytest.fixture(autouse=True)
+def _closed_sandboxes() -> Iterator[None]:
+    """Each test has a file of its own, and a process may hold no more than a thousand open."""
+    yield
+    store.close()
 
 
 @pytest.fixture

@@ -290,13 +290,23 @@ def connect(path: str) -> sqlite3.Connection:
         if identity == _identity(path):
             return connection
         del held[path]
-        if identity[0] != os.getpid():
-            _inherited.append(connection)
-        else:
-            connection.close()
+        _drop(identity, connection)
     connection = _open(path)
     held[path] = (_identity(path), connection)
     return connection
+
+
+def close() -> None:
+    """Close this thread's connections, of all files; each is opened again when it is needed."""
+    for identity, connection in _local.__dict__.pop("held", {}).values():
+        _drop(identity, connection)
+
+
+def _drop(identity: tuple[int, ...], connection: sqlite3.Connection) -> None:
+    if identity[0] != os.getpid():
+        _inherited.append(connection)
+    else:
+        connection.close()
 
 
 def _identity(path: str) -> tuple[int, ...]:
