@@ -128,10 +128,10 @@ _INVOICE = """
         organization_id, customer_id, subscription_id, provider_invoice_id, payment_intent_id,
         provider_payment_method_id, number, status, provider_status, payment_state, currency,
         subtotal_minor, discount_minor, tax_minor, total_minor, amount_due_minor,
-        amount_paid_minor, period_start, period_end, paid_at, invoice_pdf_url,
-        hosted_invoice_url, line_items)
+        amount_paid_minor, refunded_minor, charged_back_minor, period_start, period_end, paid_at,
+        invoice_pdf_url, hosted_invoice_url, line_items)
     VALUES (gen_random_uuid(), now(), now(), 'stripe', 'test', %s, to_timestamp(%s), 1,
-        %s, %s, %s, %s, '', '', %s, %s, %s, %s, %s, %s, 0, 0, %s, %s, %s, to_timestamp(%s),
+        %s, %s, %s, %s, '', '', %s, %s, %s, %s, %s, %s, 0, 0, %s, %s, %s, 0, 0, to_timestamp(%s),
         to_timestamp(%s), to_timestamp(%s), '', '', %s)
     ON CONFLICT (provider, mode, provider_invoice_id) DO UPDATE SET
         updated_at = now(), provider_data = excluded.provider_data,
