@@ -1,4 +1,7 @@
-"""The officially assigned ISO 3166-1 alpha-2 codes; plain Python, no look-ups."""
+"""The officially assigned ISO 3166-1 alpha-2 codes, their names and currencies; no look-ups.
+
+Names and currencies are those of Unicode's CLDR, through Babel, which is loaded when first needed.
+"""
 
 _CODES = """
 AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ
@@ -28,6 +31,7 @@ YE YT
 ZA ZM ZW
 """
 COUNTRIES = frozenset(_CODES.split())
+LANGUAGES = ("en", "es")
 
 
 def is_country(code: str) -> bool:
@@ -41,3 +45,30 @@ def normalize(code: str) -> str:
     if not code.isascii() or candidate not in COUNTRIES:
         raise ValueError(f"{code!r} is not an ISO 3166-1 alpha-2 country code")
     return candidate
+
+
+def name_of(code: str, language: str = "en") -> str:
+    """Return the country's name in English or Spanish; English for any other `language`.
+
+    `language` is a tag such as "es" or "es-MX". Raises ValueError for no country.
+    """
+    from babel import Locale
+
+    asked = language.replace("_", "-")
+    locale = Locale.negotiate([asked, "en"], LANGUAGES, sep="-") or Locale("en")
+    return str(locale.territories[normalize(code)])
+
+
+def currency_of(code: str) -> str:
+    """Return the ISO 4217 code of what is legal tender in the country today; '' for Antarctica.
+
+    Where CLDR knows several, the country's own counts, as Panama's balboa (PAB) beside the dollar:
+    ISO 4217 codes begin with the country that issues them. With several and none of its own, it is
+    the one that CLDR lists first. Raises ValueError for no country.
+    """
+    from babel.numbers import get_territory_currencies
+
+    country = normalize(code)
+    tender: list[str] = get_territory_currencies(country)
+    own = [currency for currency in tender if currency.startswith(country)]
+    return next(iter(own or tender), "")

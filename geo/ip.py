@@ -1,12 +1,41 @@
-"""Whose address a request came from, and whether an address may be asked about. No look-ups."""
+"""Whose address a request came from, and in which forms it may be used. No look-ups."""
 
 import ipaddress
+from dataclasses import dataclass, field
 
-from django.conf import settings
 from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
+
+from geo.conf import conf
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # all that was ever given out
+_NETWORK_BITS = {4: 24, 6: 48}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visitor:
+    """Who is to be located. Neither stored nor logged: `network_of` gives what may be."""
+
+    ip: str = field(repr=False)
+    """The address in its shortest form, whichever form it was given in; '' where it is none."""
+
+    told_country: str = ""
+    """What the header of a trusted CDN said (GEO_COUNTRY_HEADER), unchecked; '' without one."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ip", _text(_parse(self.ip)))
+
+
+def visitor_of(request: HttpRequest) -> Visitor:
+    """Return whom `request` came from.
+
+    The country header is believed only where the request came through the trusted proxies: anybody
+    can send it to us directly.
+    """
+    forwarded = _forwarded(request)
+    told = request.headers.get(conf.country_header, "") if forwarded and conf.country_header else ""
+    return Visitor(ip=client_ip(request), told_country=told)
 
 
 def client_ip(request: HttpRequest) -> str:
@@ -17,11 +46,7 @@ def client_ip(request: HttpRequest) -> str:
     own word. Without trusted proxies, with fewer entries than proxies, or with an entry that is no
     address, only the connection itself counts: it is '' on a Unix socket.
     """
-    proxies = int(getattr(settings, "GEO_TRUSTED_PROXIES", 0))
-    entries = request.META.get("HTTP_X_FORWARDED_FOR", "").rsplit(",", max(proxies, 0))
-    told = entries[-proxies] if 0 < proxies <= len(entries) else ""
-    found = _parse(told) or _parse(request.META.get("REMOTE_ADDR", ""))
-    return str(found) if found else ""
+    return _text(_forwarded(request) or _parse(request.META.get("REMOTE_ADDR", "")))
 
 
 def is_public(ip: str) -> bool:
@@ -32,9 +57,39 @@ def is_public(ip: str) -> bool:
     return isinstance(found, ipaddress.IPv4Address) or _is_assigned(found)
 
 
+def network_of(ip: str) -> str:
+    """Return the /24 (IPv6: /48) that `ip` is in, which may be stored and logged; '' for none.
+
+    It is the only form in which an address may be: it tells no one visitor from the others.
+    """
+    found = _parse(ip)
+    if found is None:
+        return ""
+    return str(ipaddress.ip_network((found, _NETWORK_BITS[found.version]), strict=False))
+
+
+def fingerprint(ip: str) -> str:
+    """Return what tells `ip` from other addresses in a shared cache without naming it.
+
+    Keyed with SECRET_KEY: a plain hash of an IPv4 address is undone by trying them all.
+    """
+    return salted_hmac("geo.ip", ip, algorithm="sha256").hexdigest()
+
+
+def _forwarded(request: HttpRequest) -> _Address | None:
+    """The address that the outermost trusted proxy was called from; None where none says so."""
+    proxies = conf.trusted_proxies
+    entries = request.META.get("HTTP_X_FORWARDED_FOR", "").rsplit(",", proxies)
+    return _parse(entries[-proxies]) if 0 < proxies <= len(entries) else None
+
+
 def _is_assigned(address: ipaddress.IPv6Address) -> bool:
     """Without 6to4, which carries an IPv4 address of anybody's choice."""
     return address in _GLOBAL_UNICAST and address.sixtofour is None
+
+
+def _text(address: _Address | None) -> str:
+    return str(address) if address else ""
 
 
 def _parse(text: str) -> _Address | None:

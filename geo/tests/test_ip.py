@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.test import RequestFactory
 
-from geo.ip import client_ip, is_public
+from geo.ip import Visitor, client_ip, fingerprint, is_public, network_of, visitor_of
 
 PROXY = "10.0.0.1"
 # trusted proxies, X-Forwarded-For, the address of the connection, the client's address
@@ -81,3 +81,75 @@ def test_public(address: str) -> None:
 @pytest.mark.parametrize("address", [*_NOT_PUBLIC.split(), "", " ", "\x00", "8.8.8.8, 1.1.1.1"])
 def test_not_public(address: str) -> None:
     assert not is_public(address)
+
+
+class TestVisitorOf:
+    @pytest.mark.parametrize(
+        ("proxies", "forwarded", "told"),
+        [
+            (0, None, ""),
+            (0, "198.51.100.7", ""),
+            (1, None, ""),
+            (1, "198.51.100.7", "MX"),
+            (1, "1.1.1.1, 198.51.100.7", "MX"),
+            (1, "unknown", ""),
+            (2, "198.51.100.7", ""),
+            (2, "198.51.100.7, 10.0.0.2", "MX"),
+        ],
+    )
+    def test_the_header_counts_only_through_the_trusted_proxies(
+        self, settings: Any, proxies: int, forwarded: str | None, told: str
+    ) -> None:
+        settings.GEO_TRUSTED_PROXIES = proxies
+        settings.GEO_COUNTRY_HEADER = "CF-IPCountry"
+        headers = {} if forwarded is None else {"HTTP_X_FORWARDED_FOR": forwarded}
+        request = RequestFactory().get("/", REMOTE_ADDR=PROXY, HTTP_CF_IPCOUNTRY="MX", **headers)
+        visitor = visitor_of(request)
+        assert visitor.told_country == told
+        assert visitor.ip == ("198.51.100.7" if told else PROXY)
+
+    def test_no_header_is_read_without_the_setting(self, settings: Any) -> None:
+        settings.GEO_TRUSTED_PROXIES = 1
+        request = RequestFactory().get(
+            "/", HTTP_X_FORWARDED_FOR="198.51.100.7", HTTP_CF_IPCOUNTRY="MX"
+        )
+        assert visitor_of(request) == Visitor(ip="198.51.100.7", told_country="")
+
+
+@pytest.mark.parametrize(
+    ("given", "ip"),
+    [
+        ("198.51.100.7", "198.51.100.7"),
+        (" [2001:DB8::1]:443 ", "2001:db8::1"),
+        ("::ffff:198.51.100.7", "198.51.100.7"),
+        ("<script>", ""),
+        ("", ""),
+    ],
+)
+def test_a_visitor_has_the_shortest_form_and_does_not_show_it(given: str, ip: str) -> None:
+    visitor = Visitor(ip=given)
+    assert visitor.ip == ip
+    assert repr(visitor) == "Visitor(told_country='')"
+
+
+@pytest.mark.parametrize(
+    ("ip", "network"),
+    [
+        ("198.51.100.7", "198.51.100.0/24"),
+        ("198.51.100.255", "198.51.100.0/24"),
+        ("::ffff:198.51.100.7", "198.51.100.0/24"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
+        ("unknown", ""),
+        ("", ""),
+    ],
+)
+def test_network_of(ip: str, network: str) -> None:
+    assert network_of(ip) == network
+
+
+def test_a_fingerprint_is_stable_and_keyed(settings: Any) -> None:
+    one = fingerprint("198.51.100.7")
+    assert one == fingerprint("198.51.100.7")
+    assert one != fingerprint("198.51.100.8")
+    settings.SECRET_KEY = "another"
+    assert one != fingerprint("198.51.100.7")
