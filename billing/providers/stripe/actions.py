@@ -1,8 +1,8 @@
 """What the customer must do next, out of a PaymentIntent or a subscription. Pure."""
 
 from billing.enums import NextActionType
-from billing.providers.stripe.values import items, part, text, whole
 from billing.providers.types import JSON, NextAction
+from billing.providers.values import items, part, text, whole
 
 _WAITING_FOR_CUSTOMER = ("requires_action", "requires_source_action")
 _UNDER_WAY = ("processing", *_WAITING_FOR_CUSTOMER)

@@ -12,8 +12,8 @@ from decimal import Decimal
 
 from billing.errors import InvalidRequest
 from billing.money import Money, exponent
-from billing.providers.stripe.values import decimal, incomplete, whole
 from billing.providers.types import JSON
+from billing.providers.values import decimal, incomplete, whole
 
 # "Special cases" there: ISO 4217 gives them no decimals, Stripe takes hundredths, whole ones only,
 # so 5 ISK is 500.

@@ -1,20 +1,16 @@
 """What the parts of StripeProvider share: the options and the client made of them."""
 
-import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from billing.enums import SubscriptionStatus
 from billing.errors import InvalidRequest
 from billing.providers.base import PaymentProvider
 from billing.providers.stripe import mapping, parameters
 from billing.providers.stripe.client import StripeClient
-from billing.providers.stripe.values import Incomplete, items, part, remote_id
 from billing.providers.types import JSON, Ref, SubscriptionData, SubscriptionUpdate
-
-logger = logging.getLogger(__name__)
-T = TypeVar("T")
+from billing.providers.values import items, part, remote_id
 
 API_BASE = "https://api.stripe.com"
 SUBSCRIPTION_EXPAND = ("latest_invoice.confirmation_secret", "pending_setup_intent")
@@ -57,14 +53,3 @@ class StripeBackend(PaymentProvider):
         if not found:
             raise InvalidRequest("the subscription has no item to change", param="items")
         return found
-
-
-def readable(found: Iterable[tuple[JSON, datetime]], read: Callable[..., T]) -> Iterator[T]:
-    """Map what a list holds. What cannot be mapped is logged and left out: it is nobody's look-up,
-    and must not cost the rest."""
-    for each, as_of in found:
-        try:
-            yield read(each, as_of=as_of)
-        except Incomplete as exc:
-            about = {"remote_id": remote_id(each), "reason": exc.message}
-            logger.warning("stripe.unreadable", extra=about)

@@ -9,20 +9,20 @@ from billing.providers.base import HostsCheckout, HostsPortal
 from billing.providers.stripe.amounts import optional_amount, to_stripe
 from billing.providers.stripe.backend import StripeBackend
 from billing.providers.stripe.mapping import REFERENCE_KEY, member, reference
-from billing.providers.stripe.values import (
-    incomplete,
-    moment,
-    optional_currency,
-    remote_id,
-    required_id,
-    text,
-)
 from billing.providers.types import (
     JSON,
     CheckoutData,
     CheckoutRequest,
     PortalSessionData,
     Ref,
+)
+from billing.providers.values import (
+    incomplete,
+    moment,
+    optional_currency,
+    remote_id,
+    required_id,
+    text,
 )
 
 _SETTLED = ("paid", "no_payment_required")

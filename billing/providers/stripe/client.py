@@ -5,16 +5,13 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from billing.errors import (
     CredentialsRejected,
     InvalidRequest,
-    OutcomeUnknown,
     PaymentDeclined,
     ProviderError,
     ProviderKeyConflict,
@@ -22,10 +19,11 @@ from billing.errors import (
     ProviderUnavailable,
     RateLimited,
 )
+from billing.providers.http import Answer, as_of, left_open, never_connected, retry_after
 from billing.providers.stripe.declines import decline_code
 from billing.providers.stripe.events import API_VERSION
-from billing.providers.stripe.values import items, part, remote_id, text
 from billing.providers.types import JSON
+from billing.providers.values import items, part, remote_id, text
 
 if TYPE_CHECKING:
     import stripe
@@ -34,14 +32,6 @@ PAGE = 100
 # Parameters of this name do not reach the wire: the SDK's raw_request takes them for itself.
 _SWALLOWED = frozenset({"usage", "base"})
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """Stripe's JSON and the moment, in Stripe's clock, from which on it was true."""
-
-    body: JSON
-    as_of: datetime
 
 
 class StripeClient:
@@ -145,7 +135,7 @@ class StripeClient:
         duration = timedelta(seconds=time.monotonic() - started)
         if not isinstance(response.data, dict):
             raise ProviderError("Stripe's answer is not an object", provider=self._alias)
-        return Answer(body=response.data, as_of=_as_of(response.headers, wall, duration))
+        return Answer(body=response.data, as_of=as_of(response.headers, wall, duration))
 
     def _load(self) -> "stripe.StripeClient":
         if not self._api_key:
@@ -177,26 +167,6 @@ class StripeClient:
             raise translate(exc, self._alias) from None
 
 
-@contextmanager
-def begun(is_begun: bool = True) -> Iterator[None]:
-    """For the later calls of a write of several: a refusal does not mean that nothing was done."""
-    try:
-        yield
-    except ProviderError as exc:
-        if is_begun:
-            raise left_open(exc) from None
-        raise
-
-
-def left_open(error: ProviderError) -> OutcomeUnknown:
-    return OutcomeUnknown(
-        error.message,
-        provider=error.provider,
-        provider_code=error.provider_code,
-        request_id=error.request_id,
-    )
-
-
 class _Attempts(threading.local):
     """Whether a sending of this thread's write may have had its effect, the SDK's repeats too."""
 
@@ -213,23 +183,12 @@ def _noting_client(timeouts: tuple[float, float], attempts: _Attempts) -> "strip
             try:
                 answer = super().request(*args, **options)
             except stripe.APIConnectionError as exc:
-                attempts.is_open |= not _never_connected(exc.__cause__)
+                attempts.is_open |= not never_connected(exc.__cause__)
                 raise
             attempts.is_open |= answer[1] >= 500 or answer[1] == 409
             return answer
 
     return NotingClient(timeout=timeouts)
-
-
-def _never_connected(error: BaseException | None) -> bool:
-    from requests import ConnectionError as NoConnection
-    from requests import ConnectTimeout
-    from urllib3.exceptions import NewConnectionError
-
-    if isinstance(error, ConnectTimeout):
-        return True
-    inner = error.args[0] if isinstance(error, NoConnection) and error.args else None
-    return isinstance(getattr(inner, "reason", None), NewConnectionError)
 
 
 def _url(path: tuple[str, ...]) -> str:
@@ -260,7 +219,7 @@ def translate(error: "stripe.StripeError", alias: str) -> ProviderError:
             return ProviderObjectMissing(message, **about)
         return InvalidRequest(message, param=error.param or "", **about)
     if isinstance(error, stripe.RateLimitError):
-        return RateLimited(message, retry_after=_retry_after(error.headers), **about)
+        return RateLimited(message, retry_after=retry_after(error.headers), **about)
     return _PLAIN.get(type(error).__name__, _by_status(error))(message, **about)
 
 
@@ -289,19 +248,3 @@ _OF_ONE_SENDING = (CredentialsRejected, ProviderKeyConflict, ProviderUnavailable
 
 def _by_status(error: "stripe.StripeError") -> type[ProviderError]:
     return ProviderUnavailable if (error.http_status or 0) >= 500 else ProviderError
-
-
-def _retry_after(headers: Mapping[str, str] | None) -> int | None:
-    lower = {name.lower(): value for name, value in (headers or {}).items()}
-    value = lower.get("retry-after", "")
-    return int(value) if value.isascii() and value.isdigit() else None
-
-
-def _as_of(headers: Mapping[str, str], wall: datetime, duration: timedelta) -> datetime:
-    """The server's clock less the whole call: what we read is at least as new. Down to a second,
-    for events are stamped in whole seconds. Our own clock stands in when there is no Date."""
-    try:
-        started = parsedate_to_datetime(headers["Date"]).astimezone(UTC) - duration
-    except (KeyError, TypeError, ValueError, OverflowError):
-        started = wall
-    return started.replace(microsecond=0)

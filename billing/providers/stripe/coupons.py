@@ -7,8 +7,8 @@ from billing.providers.base import AppliesCoupons
 from billing.providers.stripe import mapping
 from billing.providers.stripe.backend import SUBSCRIPTION_EXPAND, StripeBackend
 from billing.providers.stripe.client import PAGE, StripeClient
-from billing.providers.stripe.values import items, remote_id, whole
 from billing.providers.types import JSON, Ref, SubscriptionData
+from billing.providers.values import items, remote_id, whole
 
 _CODE = re.compile(r"[A-Za-z0-9_-]{1,255}")
 

@@ -1,7 +1,7 @@
 """Stripe's decline codes as our stable ones. Pure."""
 
-from billing.providers.stripe.values import text
 from billing.providers.types import JSON
+from billing.providers.values import text
 
 _CODES = {
     "insufficient_funds": "insufficient_funds",

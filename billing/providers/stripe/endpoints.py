@@ -7,8 +7,8 @@ from billing.errors import InvalidRequest
 from billing.providers.base import RegistersWebhooks
 from billing.providers.stripe.backend import StripeBackend
 from billing.providers.stripe.events import API_VERSION, KINDS
-from billing.providers.stripe.values import part, required_id, text
 from billing.providers.types import JSON, WebhookEndpointData
+from billing.providers.values import part, required_id, text
 
 # With which key of ours an endpoint was made: its creation is repeated with this key only, so that
 # a lost answer, and the secret in it, can be asked for again.

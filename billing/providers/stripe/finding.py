@@ -7,8 +7,8 @@ from billing.providers.base import FindsByReference
 from billing.providers.stripe import mapping
 from billing.providers.stripe.backend import SUBSCRIPTION_EXPAND, StripeBackend
 from billing.providers.stripe.client import PAGE
-from billing.providers.stripe.values import items
 from billing.providers.types import JSON, CustomerData, Ref, SubscriptionData
+from billing.providers.values import items
 
 
 class Finding(StripeBackend, FindsByReference):
@@ -19,7 +19,9 @@ class Finding(StripeBackend, FindsByReference):
         ours = _ours(((each, answer.as_of) for each in items(answer.body)), reference)
         return mapping.customer(ours[0], as_of=ours[1]) if ours else None
 
-    def find_subscription(self, customer: Ref, reference: str) -> SubscriptionData | None:
+    def find_subscription(
+        self, customer: Ref, reference: str, price_id: str
+    ) -> SubscriptionData | None:
         expand = tuple(f"data.{name}" for name in SUBSCRIPTION_EXPAND)
         listed = self._client.pages(
             "subscriptions", customer=customer.id, status="all", expand=expand

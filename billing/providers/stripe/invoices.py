@@ -8,8 +8,9 @@ from billing.providers.base import (
     ReadsPayments,
     WritesOffInvoices,
 )
+from billing.providers.reading import readable
 from billing.providers.stripe import mapping
-from billing.providers.stripe.backend import INVOICE_EXPAND, StripeBackend, readable
+from billing.providers.stripe.backend import INVOICE_EXPAND, StripeBackend
 from billing.providers.types import JSON, InvoiceData, PaymentData, Ref
 
 

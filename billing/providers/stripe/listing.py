@@ -11,7 +11,7 @@ from functools import partial
 from typing import TypeVar
 
 from billing.enums import InvoiceStatus
-from billing.errors import InvalidPayload, ProviderError, ProviderObjectMissing
+from billing.errors import ProviderError, ProviderObjectMissing
 from billing.providers.base import (
     AdoptsCustomers,
     ListsEvents,
@@ -19,10 +19,10 @@ from billing.providers.base import (
     ListsReturned,
     ReadsInvoices,
 )
+from billing.providers.reading import sorted_out
 from billing.providers.stripe import events, mapping, returned
 from billing.providers.stripe.backend import SUBSCRIPTION_EXPAND, StripeBackend
 from billing.providers.stripe.client import PAGE
-from billing.providers.stripe.values import Incomplete, items, remote_id
 from billing.providers.types import (
     JSON,
     CustomerData,
@@ -34,8 +34,8 @@ from billing.providers.types import (
     Ref,
     RefundData,
     SubscriptionData,
-    Unreadable,
 )
+from billing.providers.values import items, remote_id
 
 T = TypeVar("T")
 _TOLD_BY_LIST = (InvoiceStatus.DRAFT, InvoiceStatus.PAID, InvoiceStatus.VOID)
@@ -124,7 +124,7 @@ class Listing(
         answer = self._client.get(path, expand=expand, limit=PAGE, **params)
         found = items(answer.body)
         has_more = bool(found) and answer.body.get("has_more") is True
-        read_items, unreadable = _read(found, partial(read, as_of=answer.as_of))
+        read_items, unreadable = sorted_out(found, partial(read, as_of=answer.as_of))
         return Page(
             items=read_items,
             next_cursor=self._cursor(found[-1]) if has_more else "",
@@ -136,20 +136,6 @@ class Listing(
         if not found:
             raise ProviderError("a page ends in what has no id", provider=self.alias)
         return found
-
-
-def _read(
-    found: list[JSON], read: Callable[[JSON], T]
-) -> tuple[tuple[T, ...], tuple[Unreadable, ...]]:
-    """What can be mapped, and what cannot: one odd object must not cost the page."""
-    mapped: list[T] = []
-    odd: list[Unreadable] = []
-    for each in found:
-        try:
-            mapped.append(read(each))
-        except (Incomplete, InvalidPayload) as exc:
-            odd.append(Unreadable(id=remote_id(each), reason=exc.message))
-    return tuple(mapped), tuple(odd)
 
 
 def _event(source: JSON, *, as_of: datetime) -> ListedEvent:

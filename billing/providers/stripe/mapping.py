@@ -33,17 +33,6 @@ from billing.providers.stripe.amounts import (
 )
 from billing.providers.stripe.declines import decline_code
 from billing.providers.stripe.events import subscription_of
-from billing.providers.stripe.values import (
-    currency,
-    items,
-    moment,
-    natural,
-    part,
-    remote_id,
-    required_id,
-    text,
-    whole,
-)
 from billing.providers.types import (
     JSON,
     CustomerData,
@@ -53,6 +42,17 @@ from billing.providers.types import (
     PaymentMethodData,
     PlanData,
     SubscriptionData,
+)
+from billing.providers.values import (
+    currency,
+    items,
+    moment,
+    natural,
+    part,
+    remote_id,
+    required_id,
+    text,
+    whole,
 )
 
 REFERENCE_KEY = "cobro_reference"

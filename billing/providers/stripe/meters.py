@@ -7,8 +7,8 @@ from billing.errors import InvalidRequest
 from billing.providers.base import MetersUsage
 from billing.providers.stripe.backend import StripeBackend
 from billing.providers.stripe.mapping import member
-from billing.providers.stripe.values import part, required_id, text
 from billing.providers.types import JSON, MeterData, MeterRequest, UsageReport
+from billing.providers.values import part, required_id, text
 
 _CUSTOMER_KEY = "stripe_customer_id"
 _VALUE_KEY = "value"

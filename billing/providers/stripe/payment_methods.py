@@ -1,9 +1,10 @@
 """Cards and bank accounts at Stripe."""
 
 from billing.providers.base import ManagesPaymentMethods
+from billing.providers.http import begun
+from billing.providers.reading import readable
 from billing.providers.stripe import mapping
-from billing.providers.stripe.backend import ENDED, StripeBackend, readable
-from billing.providers.stripe.client import begun
+from billing.providers.stripe.backend import ENDED, StripeBackend
 from billing.providers.types import (
     CustomerData,
     PaymentMethodData,

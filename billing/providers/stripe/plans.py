@@ -9,8 +9,8 @@ from billing.providers.base import PublishesPlans
 from billing.providers.stripe import mapping, parameters
 from billing.providers.stripe.amounts import to_stripe
 from billing.providers.stripe.backend import StripeBackend
-from billing.providers.stripe.values import Incomplete, remote_id
 from billing.providers.types import JSON, PlanData, PlanRequest, Ref
+from billing.providers.values import Incomplete, remote_id
 
 
 class Plans(StripeBackend, PublishesPlans):

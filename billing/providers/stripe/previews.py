@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from billing.providers.base import PreviewsChanges
 from billing.providers.stripe import mapping, parameters
 from billing.providers.stripe.backend import StripeBackend
-from billing.providers.stripe.values import moment, remote_id
 from billing.providers.types import JSON, PreviewData, Ref, SubscriptionUpdate
+from billing.providers.values import moment, remote_id
 
 # Of a change, what makes a difference to the invoice; the rest is about how it is carried out.
 _PRICED = ("items", "proration_behavior", "cancel_at_period_end")

@@ -7,9 +7,9 @@ from billing.enums import DisputeStatus, RefundReason, RefundStatus
 from billing.errors import InvalidRequest
 from billing.providers.stripe.amounts import required_amount, to_stripe
 from billing.providers.stripe.mapping import REFERENCE_KEY
-from billing.providers.stripe.values import currency, incomplete, moment, part, remote_id, text
-from billing.providers.stripe.values import required_id as own_id
 from billing.providers.types import JSON, DisputeData, RefundData, RefundRequest
+from billing.providers.values import currency, incomplete, moment, part, remote_id, text
+from billing.providers.values import required_id as own_id
 
 # "warning" is an inquiry of the bank: Stripe docs, "How disputes work", no funds are withdrawn for
 # one. An appeal goes on with a dispute that was decided, so no state here is final.

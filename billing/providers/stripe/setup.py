@@ -9,8 +9,8 @@ from billing.providers.stripe.actions import setup_action
 from billing.providers.stripe.backend import StripeBackend
 from billing.providers.stripe.declines import decline_code
 from billing.providers.stripe.mapping import METHOD_TYPES, REFERENCE_KEY, member, reference
-from billing.providers.stripe.values import part, remote_id, required_id, text
 from billing.providers.types import JSON, Ref, SetupRequest, SetupSessionData
+from billing.providers.values import part, remote_id, required_id, text
 
 _EXPAND = ("mandate",)
 _TYPES = {word.value: kind for kind, word in METHOD_TYPES.items()}

@@ -8,19 +8,12 @@ import time
 from collections.abc import Mapping, Sequence
 
 from billing.errors import InvalidSignature
+from billing.providers.http import header
 
-HEADER = "stripe-signature"
+HEADER = "Stripe-Signature"
 TOLERANCE_SECONDS = 300
 _STAMP = re.compile(r"[0-9]{1,12}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-
-
-def secrets_of(value: object) -> tuple[str, ...]:
-    """Return the secrets in an option: text, comma-separated text or a list; blanks left out."""
-    given = value.split(",") if isinstance(value, str) else value
-    if not isinstance(given, Sequence):
-        return ()
-    return tuple(each.strip() for each in given if isinstance(each, str) and each.strip())
 
 
 def verify(body: bytes, headers: Mapping[str, str], secrets: Sequence[str]) -> None:
@@ -29,7 +22,10 @@ def verify(body: bytes, headers: Mapping[str, str], secrets: Sequence[str]) -> N
     The header may hold several `v1` while Stripe rotates a secret (Stripe docs, "Receive events").
     Without secrets nothing passes.
     """
-    stamp, digests = _read(_header(headers))
+    found = header(headers, HEADER)
+    if found is None:
+        raise _refusal()
+    stamp, digests = _read(found)
     signed = f"{stamp}.".encode() + body
     expected = [hmac.new(each.encode(), signed, hashlib.sha256).hexdigest() for each in secrets]
     matches = [hmac.compare_digest(ours, theirs) for ours in expected for theirs in digests]
@@ -37,15 +33,8 @@ def verify(body: bytes, headers: Mapping[str, str], secrets: Sequence[str]) -> N
         raise _refusal()
 
 
-def _header(headers: Mapping[str, str]) -> str:
-    for name, value in headers.items():
-        if name.lower() == HEADER:
-            return value
-    raise _refusal()
-
-
-def _read(header: str) -> tuple[str, list[str]]:
-    pairs = [item.strip().partition("=") for item in header.split(",")]
+def _read(found: str) -> tuple[str, list[str]]:
+    pairs = [item.strip().partition("=") for item in found.split(",")]
     stamps = [value for name, _, value in pairs if name == "t"]
     digests = [value for name, _, value in pairs if name == "v1" and _DIGEST.fullmatch(value)]
     if len(stamps) != 1 or not _STAMP.fullmatch(stamps[0]):

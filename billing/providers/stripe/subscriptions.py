@@ -3,9 +3,9 @@
 from billing.enums import SubscriptionStatus
 from billing.errors import InvalidRequest, PaymentDeclined, ProviderObjectMissing
 from billing.providers.base import ManagesSubscriptions, ResumesSubscriptions
+from billing.providers.http import Answer, begun
 from billing.providers.stripe import coupons, mapping, parameters
 from billing.providers.stripe.backend import ENDED, SUBSCRIPTION_EXPAND, StripeBackend
-from billing.providers.stripe.client import Answer, begun
 from billing.providers.types import (
     JSON,
     Ref,

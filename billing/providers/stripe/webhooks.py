@@ -6,9 +6,9 @@ from typing import Any
 
 from billing.enums import EventKind, InvoiceStatus, PaymentState, PaymentStatus
 from billing.providers.base import ReceivesWebhooks
+from billing.providers.options import secrets_of
 from billing.providers.stripe import events, mapping, returned, signatures
 from billing.providers.stripe.backend import StripeBackend
-from billing.providers.stripe.values import Incomplete, text
 from billing.providers.types import (
     JSON,
     CustomerData,
@@ -18,6 +18,7 @@ from billing.providers.types import (
     PaymentMethodData,
     ProviderEvent,
 )
+from billing.providers.values import Incomplete, text
 
 _OBJECTS = {
     EventKind.CUSTOMER: ("customer",),
@@ -33,7 +34,7 @@ _OBJECTS = {
 class Webhooks(StripeBackend, ReceivesWebhooks):
     def __init__(self, *, alias: str, mode: str, options: Mapping[str, Any]) -> None:
         super().__init__(alias=alias, mode=mode, options=options)
-        self._secrets = signatures.secrets_of(options.get("webhook_secret"))
+        self._secrets = secrets_of(options.get("webhook_secret"))
 
     def verify_webhook_signature(self, body: bytes, headers: Mapping[str, str]) -> None:
         signatures.verify(body, headers, self._secrets)

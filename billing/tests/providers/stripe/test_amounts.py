@@ -20,7 +20,7 @@ from billing.providers.stripe.amounts import (
     to_stripe,
     total_amount,
 )
-from billing.providers.stripe.values import Incomplete
+from billing.providers.values import Incomplete
 from billing.tests.stripe_life import StripeLife, published
 
 AS_OF = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)

@@ -99,7 +99,7 @@ def test_one_that_cannot_be_mapped_is_told(stripe: StripeProvider, account: Stri
     page = stripe.list_account_invoices()
     assert [data.id for data in page.items] == [fine["id"]]
     (told,) = page.unreadable
-    assert (told.id, told.reason) == (invoice["id"], "Stripe's invoice has no total")
+    assert (told.id, told.reason) == (invoice["id"], "the invoice has no total")
 
 
 def test_subscriptions_of_every_status(

@@ -17,7 +17,6 @@ from billing.enums import (
     SubscriptionStatus,
 )
 from billing.providers.stripe import mapping
-from billing.providers.stripe.values import Incomplete
 from billing.providers.types import (
     InvoiceData,
     NextAction,
@@ -25,6 +24,7 @@ from billing.providers.types import (
     PaymentMethodData,
     SubscriptionData,
 )
+from billing.providers.values import Incomplete
 from billing.tests.stripe_life import StripeLife, published
 
 FIXTURES = Path(__file__).parent / "fixtures"

@@ -31,7 +31,7 @@ from billing.providers.stripe import (
 )
 from billing.providers.stripe.events import API_VERSION
 from billing.providers.stripe.mapping import REFERENCE_KEY
-from billing.providers.stripe.values import Incomplete
+from billing.providers.values import Incomplete
 from billing.tests.providers.stripe.json_places import GONE, places, where_of, with_value
 from billing.tests.providers.stripe.published_shapes import enum_words, require_spec, whole_object
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from billing.providers.stripe import StripeProvider
-from billing.providers.stripe.values import Incomplete
 from billing.providers.types import PaymentMethodRequest, Ref, SubscriptionRequest
+from billing.providers.values import Incomplete
 from billing.testing import customer_request, key, plan_request
 from billing.tests.stripe_account import StripeAccount
 
@@ -43,10 +43,10 @@ def test_invoices(
     made = [account.make("invoice", "in", customer=owner.id)["id"] for _ in range(3)]
     with caplog.at_level(logging.WARNING):
         check(lambda: stripe.list_invoices(Ref(id=owner.id)), account, made[::-1], "total")
-    told = [record for record in caplog.records if record.message == "stripe.unreadable"]
+    told = [record for record in caplog.records if record.message == "object.unreadable"]
     assert [record.remote_id for record in told] == [made[-1], made[0]]  # type: ignore[attr-defined]
     assert {record.reason for record in told} == {  # type: ignore[attr-defined]
-        "Stripe's invoice has no total"
+        "the invoice has no total"
     }
 
 
@@ -84,5 +84,5 @@ def test_ours_that_is_odd_is_an_error(
     account.objects[made.id]["id"] = None
     owner = Ref(id=wanted.customer_id)
     with pytest.raises(Incomplete):
-        stripe.find_subscription(owner, wanted.reference)
-    assert stripe.find_subscription(owner, key()) is None
+        stripe.find_subscription(owner, wanted.reference, wanted.price_id)
+    assert stripe.find_subscription(owner, key(), wanted.price_id) is None

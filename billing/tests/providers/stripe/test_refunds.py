@@ -14,8 +14,8 @@ from billing.errors import (
     ProviderObjectMissing,
 )
 from billing.providers.stripe import StripeProvider, returned
-from billing.providers.stripe.values import Incomplete
 from billing.providers.types import Ref, RefundRequest, SubscriptionRequest
+from billing.providers.values import Incomplete
 from billing.testing import key, refund_request
 from billing.tests.stripe_account import StripeAccount
 from billing.tests.stripe_account.journal import Journal

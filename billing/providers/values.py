@@ -1,4 +1,4 @@
-"""Reading single values out of Stripe's JSON, whatever stands there. Pure.
+"""Reading single values out of a provider's JSON, whatever stands there. Pure.
 
 A wrong type counts as absent: an odd optional field must not cost us the whole object.
 """
@@ -28,7 +28,7 @@ def text(value: object) -> str:
 
 def remote_id(value: object) -> str:
     """Return an id that stands as text or as the expanded object; '' when there is none that
-    could be Stripe's (API reference: at most 255 characters)."""
+    could be a provider's (Stripe, API reference: at most 255 characters)."""
     found = text(value.get("id") if isinstance(value, Mapping) else value)
     return found if len(found) <= _ID_LENGTH else ""
 
@@ -53,7 +53,7 @@ def moment(value: object) -> datetime | None:
 
 
 def decimal(value: object) -> Decimal | None:
-    """Return a number that Stripe writes as text (`unit_amount_decimal`) or as an integer."""
+    """Return a number that is written as text (Stripe's `unit_amount_decimal`) or as an integer."""
     try:
         number = Decimal(text(value) or str(whole(value)))
     except InvalidOperation:
@@ -69,7 +69,7 @@ def part(source: object, *names: str) -> JSON:
 
 
 def items(value: object) -> list[JSON]:
-    """Return the objects of a list, or of one of Stripe's list objects."""
+    """Return the objects of a list, or of a list object, which holds them in `data`."""
     found = value.get("data") if isinstance(value, Mapping) else value
     return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
 
@@ -92,4 +92,4 @@ def optional_currency(source: JSON) -> str:
 
 def incomplete(source: JSON, name: str) -> str:
     """Raise Incomplete: the object has no `name`."""
-    raise Incomplete(f"Stripe's {text(source.get('object'))[:40] or 'object'} has no {name}")
+    raise Incomplete(f"the {text(source.get('object'))[:40] or 'object'} has no {name}")
