@@ -91,6 +91,9 @@ def _provider_errors(alias: str, entry: Mapping[str, Any], production: bool) -> 
         yield f"{key_name} is a live key; only production takes live keys."
     if production and entry.get("MODE") == "sandbox":
         yield f"BILLING_PROVIDERS[{alias!r}] is a sandbox backend; production takes real ones only."
+    for option, problem in backend.option_problems(options).items():
+        where = names.get(option, f"BILLING_PROVIDERS[{alias!r}].OPTIONS[{option!r}]")
+        yield f"{where} {problem}."
     for option, name in names.items():
         if production and _is_blank(options.get(option)):
             yield f"{name} is blank; deliveries of {alias} could not be verified."

@@ -53,6 +53,7 @@ STAND_INS: dict[str, dict[str, Any]] = {
         "countries": [],
         "cancels_at_period_end": True,
         "has_idempotency_keys": True,
+        "has_quantities": True,
         "required_profile": ["email"],
     },
     "conekta": {
@@ -71,6 +72,7 @@ STAND_INS: dict[str, dict[str, Any]] = {
         "countries": ["MX"],
         "cancels_at_period_end": False,
         "has_idempotency_keys": False,
+        "has_quantities": False,
         "required_profile": ["name", "email", "phone"],
     },
     "polar": {
@@ -88,6 +90,7 @@ STAND_INS: dict[str, dict[str, Any]] = {
         "countries": [],
         "cancels_at_period_end": True,
         "has_idempotency_keys": False,
+        "has_quantities": True,
         "required_profile": ["email"],
     },
 }

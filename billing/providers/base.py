@@ -85,6 +85,11 @@ class PaymentProvider(Capability):
         """'test' or 'live' when the key in `options` shows what it is, else ''."""
         return ""
 
+    @classmethod
+    def option_problems(cls, options: Mapping[str, Any]) -> dict[str, str]:
+        """What keeps `options` from being safe, by option; with any, nothing may start."""
+        return {}
+
     @property
     @abstractmethod
     def provider_name(self) -> str:
@@ -521,10 +526,13 @@ class FindsByReference(PaymentProvider):
 
     @network
     @abstractmethod
-    def find_subscription(self, customer: Ref, reference: str) -> SubscriptionData | None:
+    def find_subscription(
+        self, customer: Ref, reference: str, price_id: str
+    ) -> SubscriptionData | None:
         """The customer's subscription that was made with this reference; None when there is none.
 
-        Where subscriptions carry no reference and a customer has one at most (Conekta): that one.
+        Where subscriptions carry no reference (Conekta): the customer's newest one at `price_id`
+        that has not ended. Whether it was known before, the caller has to tell.
         """
 
 

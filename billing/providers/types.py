@@ -55,6 +55,7 @@ class Features:
     intervals: frozenset[BillingInterval] = frozenset(BillingInterval)
     cancels_at_period_end: bool = True
     has_idempotency_keys: bool = True
+    has_quantities: bool = True
     required_profile: tuple[str, ...] = ("email",)
 
 

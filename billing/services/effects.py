@@ -67,12 +67,24 @@ def _subscription_is_made(operation: Operation) -> bool:
     subscription = Subscription.objects.select_related("customer").get(pk=operation.subject_id)
     if not subscription.provider_subscription_id:
         finder = providers.get(operation.provider, FindsByReference)
-        data = finder.find_subscription(subscription.customer.ref, str(subscription.pk))
-        if data is None:
+        data = finder.find_subscription(
+            subscription.customer.ref, str(subscription.pk), subscription.provider_price_id
+        )
+        if data is None or _is_another(data.id, subscription):
             return False
         subscription = sync.upsert_subscription(operation.provider, data)
     operation.remote_id = subscription.provider_subscription_id or ""
     return True
+
+
+def _is_another(remote_id: str, subscription: Subscription) -> bool:
+    """Whether what was found is known as another one: it was there before this was asked for."""
+    same = Subscription.objects.filter(
+        provider=subscription.provider,
+        mode=subscription.mode,
+        provider_subscription_id=remote_id,
+    )
+    return same.exclude(pk=subscription.pk).exists()
 
 
 def _refund_is_made(operation: Operation) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from billing.errors import UnsupportedOperation
+from billing.errors import InvalidRequest, UnsupportedOperation
 from billing.providers.base import CAPABILITIES, Capability, PaymentProvider, Simulates
 from billing.providers.sandbox import clock
 from billing.providers.sandbox.calls import Calls
@@ -47,6 +47,7 @@ class SandboxBackend(PaymentProvider):
             countries=frozenset(like.get("countries", ())),
             cancels_at_period_end=like.get("cancels_at_period_end", True),
             has_idempotency_keys=like.get("has_idempotency_keys", True),
+            has_quantities=like.get("has_quantities", True),
             required_profile=tuple(like.get("required_profile", ("email",))),
         )
 
@@ -59,6 +60,10 @@ class SandboxBackend(PaymentProvider):
     def _require_planned_ends(self) -> None:
         if not self.features.cancels_at_period_end:
             raise UnsupportedOperation(f"{self.provider_name} ends subscriptions only at once")
+
+    def _require_quantity(self, quantity: int | None) -> None:
+        if quantity not in (None, 1) and not self.features.has_quantities:
+            raise InvalidRequest(f"{self.provider_name} sells one at a time", param="quantity")
 
 
 def _allowed(

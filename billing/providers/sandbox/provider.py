@@ -97,8 +97,8 @@ class SandboxProvider(
     signs), `webhook_url` (where deliveries go; empty: to the endpoint that was registered by call,
     without one they stay queued), `namespace` (default: the alias), `like` (what it stands in for:
     `name`, `capabilities`, `methods`, `currencies`, `countries`, `cancels_at_period_end`,
-    `has_idempotency_keys`, `required_profile`), `seed` (an integer: the same remote ids in every
-    run), `public_key`.
+    `has_idempotency_keys`, `has_quantities`, `required_profile`), `seed` (an integer: the same
+    remote ids in every run), `public_key`.
     """
 
     def client_config(self) -> ClientConfig:
@@ -226,6 +226,7 @@ class SandboxProvider(
     def create_subscription(
         self, request: SubscriptionRequest, *, idempotency_key: str
     ) -> SubscriptionData:
+        self._require_quantity(request.quantity)
         answer = self._calls.write(
             "create_subscription",
             idempotency_key,
@@ -239,6 +240,7 @@ class SandboxProvider(
     ) -> SubscriptionData:
         if changes.cancel_at_period_end:
             self._require_planned_ends()
+        self._require_quantity(changes.quantity)
         answer = self._calls.write(
             "update_subscription",
             idempotency_key,
@@ -271,7 +273,9 @@ class SandboxProvider(
         )
         return mapping.subscription(answer.body, answer.as_of)
 
-    def find_subscription(self, customer: Ref, reference: str) -> SubscriptionData | None:
+    def find_subscription(
+        self, customer: Ref, reference: str, price_id: str
+    ) -> SubscriptionData | None:
         def read(session: Session) -> SubscriptionData | None:
             as_of = clock.moment(session.now)
             found = session.of_customer("subscription", customer.id)

@@ -79,6 +79,7 @@ class TestStandInWithoutKeys(SandboxFixtures):
             "currencies": ["MXN"],
             "countries": ["MX"],
             "has_idempotency_keys": False,
+            "has_quantities": False,
         }
         return make_sandbox(alias="conekta", like=like)
 

@@ -32,12 +32,12 @@ def test_a_subscription_that_ended_too(
     made = stripe.create_subscription(wanted, idempotency_key=key())
     owner = Ref(id=wanted.customer_id)
     stripe.cancel_subscription(Ref(id=made.id), at_period_end=False, idempotency_key=key())
-    found = stripe.find_subscription(owner, wanted.reference)
+    found = stripe.find_subscription(owner, wanted.reference, wanted.price_id)
     assert found is not None
     assert found.id == made.id
     query = asked(account)
     assert (query["customer"], query["status"]) == ([wanted.customer_id], ["all"])
-    assert stripe.find_subscription(owner, key()) is None
+    assert stripe.find_subscription(owner, key(), wanted.price_id) is None
 
 
 def test_a_subscription_with_what_its_customer_must_do(
@@ -45,7 +45,7 @@ def test_a_subscription_with_what_its_customer_must_do(
 ) -> None:
     bare = replace(wanted, payment_method_id=None)
     made = stripe.create_subscription(bare, idempotency_key=key())
-    found = stripe.find_subscription(Ref(id=wanted.customer_id), wanted.reference)
+    found = stripe.find_subscription(Ref(id=wanted.customer_id), wanted.reference, wanted.price_id)
     assert found is not None
     assert found.next_action is not None
     assert found.next_action == made.next_action

@@ -107,7 +107,7 @@ class TestCreate:
         owner = Ref(id=wanted.customer_id)
         method = stripe.create_payment_method(owner, token, idempotency_key=key())
         made = subscribe(stripe, replace(wanted, payment_method_id=method.id))
-        found = stripe.find_subscription(owner, wanted.reference)
+        found = stripe.find_subscription(owner, wanted.reference, wanted.price_id)
         (listed,) = stripe.list_subscriptions().items
         for told in (made, found, listed, stripe.get_subscription(Ref(id=made.id))):
             assert told is not None
