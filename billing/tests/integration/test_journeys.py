@@ -16,6 +16,10 @@ from typing import Any
 import pytest
 import requests
 
+from billing.tests.accounts.account import JSON
+from billing.tests.accounts.faults import Fault
+from billing.tests.accounts.journal import post_all
+from billing.tests.accounts.server import CALL_TAKES, served
 from billing.tests.integration.harness import STRIPE_SECRET, Cobro, cobro, open_shell
 from billing.tests.integration.journeys import (
     ENDS,
@@ -26,10 +30,7 @@ from billing.tests.integration.journeys import (
 )
 from billing.tests.integration.losses import LOSSES, Loss, objects_of
 from billing.tests.stripe_account import StripeAccount
-from billing.tests.stripe_account.account import JSON
-from billing.tests.stripe_account.faults import Fault
-from billing.tests.stripe_account.journal import Journal, post_all
-from billing.tests.stripe_account.server import CALL_TAKES, served
+from billing.tests.stripe_account.journal import Journal, signed
 
 pytestmark = [pytest.mark.postgres, pytest.mark.processes]
 
@@ -81,7 +82,7 @@ class World:
 
     def deliver(self, queues: Sequence[list[JSON]]) -> Counter[str]:
         """Post the queues side by side and wait until the worker has done what they ask."""
-        sent = post_all(f"{self._system.url}/webhooks/stripe", STRIPE_SECRET, queues)
+        sent = post_all(f"{self._system.url}/webhooks/stripe", signed(STRIPE_SECRET), queues)
         self._accepted += sent["accepted"]
         self._system.settled_events(self._accepted, seconds=SETTLE_SECONDS, is_patient=True)
         return sent

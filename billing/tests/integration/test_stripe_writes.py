@@ -32,9 +32,9 @@ from billing.services import (
     sync,
     webhooks,
 )
+from billing.tests.accounts.faults import Fault
 from billing.tests.integration.harness import STRIPE_KEY, STRIPE_SECRET
 from billing.tests.stripe_account import StripeAccount
-from billing.tests.stripe_account.faults import Fault
 from billing.tests.stripe_account.journal import Journal
 from billing.tests.stripe_life import sign
 

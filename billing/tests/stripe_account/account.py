@@ -1,64 +1,28 @@
-"""A Stripe account: takes writes, honours idempotency keys, answers in Stripe's published shapes
-and keeps what it was asked. Two doors: `serve` for `responses`, `server.served` for a port.
+"""A Stripe account: honours idempotency keys, answers in Stripe's published shapes.
 
 Cards are Stripe's test cards: attaching `pm_card_...` makes a new payment method each time.
 Subscriptions are lives (`billing.tests.stripe_life`), so their objects stay consistent.
 """
 
-import contextlib
 import copy
-import itertools
-import json
-import re
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
-import requests
-import responses
-
-from billing.tests.contract import ledger
-from billing.tests.stripe_account.faults import Fault
+from billing.tests.accounts.account import JSON, NOW, Call, RemoteAccount
+from billing.tests.accounts.account import Refusal as AnyRefusal
 from billing.tests.stripe_life import API_BASE, StripeLife, published
 
-JSON = dict[str, Any]
-_ACCOUNTS = itertools.count(1)
-NOW = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 
-
-class Refusal(Exception):
+class Refusal(AnyRefusal):
     def __init__(self, status: int, **error: str) -> None:
-        super().__init__(error)
-        self.status = status
-        self.body = {"error": {"type": "invalid_request_error", "message": "No."} | error}
+        usual = {"type": "invalid_request_error", "message": "No."}
+        super().__init__(status, {"error": usual | error})
 
 
-@dataclass(frozen=True, kw_only=True)
-class Call:
-    """A request as it came in; `path` is the URL's after the host, with its query."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: str | None
-
-    @property
-    def steps(self) -> list[str]:
-        """Method and path below /v1, as `acts` match them."""
-        parts = urlsplit(self.path).path.split("/")[2:]
-        return [self.method, *(unquote(each) for each in parts)]
-
-    def fits(self, place: str, params: Mapping[str, str]) -> bool:
-        """Whether it is one of this method and path (`*` is any text) with these parameters."""
-        own = self.params
-        return fnmatchcase("/".join(self.steps), place) and all(
-            own.get(name) == value for name, value in params.items()
-        )
+class StripeCall(Call):
+    root = "/v1/"
 
     @property
     def params(self) -> JSON:
@@ -66,30 +30,13 @@ class Call:
         return nested(parse_qsl(query, keep_blank_values=True))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reply:
-    status: int
-    headers: Mapping[str, str]
-    body: JSON
-    fault: Fault | None = None
-
-    @property
-    def text(self) -> str:
-        return json.dumps(self.body)
-
-
 Act = Callable[["Account", list[str], JSON], JSON | None]
 
 
-class Account:
-    """Objects by id, in the order in which they were made; `calls` is what came in and went out.
-
-    Its time is `now`; each call and each act of others takes `step` of it. One thing happens at a
-    time, whichever threads ask; `watchers` are told after each. A test that breaks its objects on
-    purpose says so with `is_faithful`: its answers are then not held to Stripe's contract.
-    """
-
+class Account(RemoteAccount):
     acts: tuple[Act, ...] = ()
+    api_base = API_BASE
+    call_type = StripeCall
 
     def __init__(
         self,
@@ -98,29 +45,12 @@ class Account:
         now: datetime = NOW,
         step: timedelta = timedelta(0),
     ) -> None:
-        self.objects: dict[str, JSON] = dict(objects or {})
-        self.calls: list[JSON] = []
-        self.now = now
-        self.is_faithful = True
-        self.told: list[JSON] = []
+        super().__init__(objects, now=now, step=step)
         self.serves_while_processing = True
-        self.watchers: list[Callable[[], None]] = []
-        self._step = step
-        self._number = next(_ACCOUNTS)
-        self._lock = threading.RLock()
         self._answers: dict[str, tuple[object, tuple[int, JSON]]] = {}
         self.lives: dict[str, StripeLife] = {}
-        self._surprises: dict[str, Callable[[], None]] = {}
-        self._faults: list[tuple[str, JSON, Fault]] = []
-        self._refusals: list[tuple[str, JSON, Refusal]] = []
         self.cards: dict[str, str] = {}
         self.carts: dict[str, JSON] = {}
-        self.numbers = itertools.count(1)
-
-    def serve(self, mock: responses.RequestsMock) -> None:
-        anything = re.compile(re.escape(API_BASE) + "/v1/.*")
-        for method in (responses.GET, responses.POST, responses.DELETE):
-            mock.add_callback(method, anything, self._call)
 
     def sent(self, method: str, path: str) -> list[JSON]:
         """Parameters of the calls of one method and path, in order, as they were written."""
@@ -134,27 +64,8 @@ class Account:
         """Idempotency keys of all writes in order, or of those of a method and path (`POST/x/*`)
         and parameters."""
         writes = [call for call in self.calls if call["method"] != "GET"]
-        found = [call for call in writes if _received(call).fits(place, params)]
+        found = [call for call in writes if self.received(call).fits(place, params)]
         return [call["headers"]["Idempotency-Key"] for call in found]
-
-    def refuse_next(self, method: str, path: str, status: int, **error: str) -> None:
-        """Refuse the next call of this method and path (`*` is any text), without effect."""
-        self._refusals.append((f"{method}/{path}", {}, Refusal(status, **error)))
-
-    def break_next(
-        self, fault: Fault, method: str, path: str, *, times: int = 1, **params: str
-    ) -> None:
-        """Let the next calls of this method, path (`*` is any text) and parameters go wrong on
-        their way."""
-        self._faults += [(f"{method}/{path}", params, fault)] * times
-
-    def lose_next(self, method: str, path: str) -> None:
-        """Carry out the next call of this method and path, and lose its answer."""
-        self.break_next(Fault.HANG, method, path)
-
-    def before(self, method: str, path: str, act: Callable[[], None]) -> None:
-        """Let something happen just before the next call of this method and path."""
-        self._surprises[f"{method}/{path}"] = act
 
     def pay(self, invoice_id: str) -> None:
         """The customer pays in the browser."""
@@ -162,73 +73,22 @@ class Account:
         with self.happening():
             self.lives[parent["subscription"]].pay()
 
-    @contextlib.contextmanager
-    def happening(self) -> Iterator[None]:
-        """One thing happens at Stripe, at a moment of its own."""
-        with self._lock:
-            self.now += self._step
-            yield
-            for life in self.lives.values():
-                self.adopt(life)
-            for each in self.watchers:
-                each()
-
     def adopt(self, life: StripeLife) -> None:
         """Take in what a life has made since."""
         for (_, remote_id), each in life.objects.items():
             self.objects.setdefault(remote_id, each)
 
-    def answer(self, call: Call) -> Reply:
-        """Carry out one call and write it down. What `Reply.fault` says is for the door to do."""
-        fault = self._next(self._faults, call)
-        if fault and not fault.has_effect:
-            return Reply(status=0, headers={}, body={}, fault=fault)
-        with self.happening():
-            status, body = self._once(call)
-            if fault is Fault.FAIL:
-                status, body = self._failed(call)
-            reply = Reply(status=status, headers=self._headers(status), body=body, fault=fault)
-            self.calls.append(self._recorded(call, reply))
-        return reply
-
-    def _recorded(self, call: Call, reply: Reply) -> JSON:
-        answer = {"response_status": reply.status, "response_body": reply.body}
-        told = answer if self.is_faithful else {}
-        group = f"{ledger.running_test()}, account {self._number}"
-        url = API_BASE + call.path
-        return ledger.note(call.method, url, call.headers, call.body, group=group, **told)
+    def _take_in(self) -> None:
+        for life in self.lives.values():
+            self.adopt(life)
 
     def _headers(self, status: int) -> dict[str, str]:
-        headers = {"Content-Type": "application/json", "Request-Id": f"req_{len(self.calls) + 1}"}
-        headers["Server"] = ledger.ACCOUNT
-        headers["Date"] = format_datetime(self.now, usegmt=True)
-        return headers | ({"Retry-After": "1"} if status == 429 else {})
+        return super()._headers(status) | {"Request-Id": f"req_{len(self.calls) + 1}"}
 
-    def _next(self, planned: list[tuple[str, JSON, Any]], call: Call) -> Any:
-        """Take what is planned for this call, None when nothing is."""
-        with self._lock:
-            for each in planned:
-                place, params, what = each
-                if call.fits(place, params):
-                    planned.remove(each)
-                    return what
-        return None
+    def _refusal(self, status: int, **error: str) -> Refusal:
+        return Refusal(status, **error)
 
-    def _call(
-        self, request: requests.PreparedRequest
-    ) -> tuple[int, Mapping[str, str], str] | Exception:
-        url = urlsplit(str(request.url))
-        body = request.body.decode() if isinstance(request.body, bytes) else request.body
-        path = url._replace(scheme="", netloc="").geturl()
-        headers = dict(request.headers)
-        call = Call(method=str(request.method), path=path, headers=headers, body=body)
-        reply = self.answer(call)
-        if reply.fault is Fault.BREAK:
-            return 500, {}, ""
-        lost = _LOST.get(reply.fault) if reply.fault else None
-        return lost or (reply.status, reply.headers, reply.text)
-
-    def _once(self, call: Call) -> tuple[int, JSON]:
+    def _carried_out(self, call: Call) -> tuple[int, JSON]:
         """Stripe: the first answer to a key is repeated, declines included; GET and DELETE have no
         keys."""
         path, params = call.steps, call.params
@@ -237,7 +97,7 @@ class Account:
             asked, answer = self._answers[key]
             error = Refusal(400, type="idempotency_error").body
             return answer if asked == (path, params) else (400, error)
-        self._surprises.pop("/".join(path), lambda: None)()
+        self._surprise(call)
         refusal = self._next(self._refusals, call)
         if refusal:
             return refusal.status, refusal.body
@@ -331,19 +191,6 @@ class Account:
                 value = part | value
             found[name] = None if value == "" else value
         return found
-
-
-_LOST: dict[Fault, Exception] = {
-    Fault.DEAF: requests.ReadTimeout(),
-    Fault.HANG: requests.ReadTimeout(),
-    Fault.HALF: requests.exceptions.ChunkedEncodingError(),
-    Fault.RESET: requests.ConnectionError(ConnectionResetError()),
-}
-
-
-def _received(call: JSON) -> Call:
-    path = call["url"].removeprefix(API_BASE)
-    return Call(method=call["method"], path=path, headers=call["headers"], body=call["body"])
 
 
 def page(data: list[JSON], url: str = "/v1/things") -> JSON:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from billing.tests.stripe_account.account import JSON, Account, Refusal
+from billing.tests.accounts.account import JSON
+from billing.tests.stripe_account.account import Account, Refusal
 from billing.tests.stripe_account.lives import AccountLife
 from billing.tests.stripe_account.payment_methods import is_debit
 

@@ -1,7 +1,8 @@
 """Checkout sessions and the portal; `complete` and `expire` are the customer, and time."""
 
+from billing.tests.accounts.account import JSON
 from billing.tests.stripe_account import payments, subscriptions
-from billing.tests.stripe_account.account import JSON, Account, Refusal
+from billing.tests.stripe_account.account import Account, Refusal
 from billing.tests.stripe_account.payment_methods import made_in_the_browser
 
 _MADE = {

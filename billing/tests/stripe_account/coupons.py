@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from billing.tests.stripe_account.account import JSON, Account, Refusal, page
+from billing.tests.accounts.account import JSON
+from billing.tests.stripe_account.account import Account, Refusal, page
 
 
 def act(account: Account, path: list[str], params: JSON) -> JSON | None:

@@ -2,7 +2,8 @@
 
 import json
 
-from billing.tests.stripe_account.account import JSON, Account, page
+from billing.tests.accounts.account import JSON
+from billing.tests.stripe_account.account import Account, page
 
 
 def act(account: Account, path: list[str], params: JSON) -> JSON | None:

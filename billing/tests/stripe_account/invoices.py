@@ -1,6 +1,7 @@
 """Invoices and how they are paid."""
 
-from billing.tests.stripe_account.account import JSON, Account, Refusal, page
+from billing.tests.accounts.account import JSON
+from billing.tests.stripe_account.account import Account, Refusal, page
 from billing.tests.stripe_account.charging import charge
 from billing.tests.stripe_account.lives import AccountLife
 

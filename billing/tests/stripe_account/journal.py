@@ -1,25 +1,11 @@
-"""What the account tells its webhook endpoint: events out of what has changed, and their delivery.
+"""Stripe's events out of what has changed in an account, and how it signs them."""
 
-    journal = Journal(account)
-    ...                                                  # calls, and acts of others
-    post(url, secret, shuffled(journal.take(customer_id)))
+from collections.abc import Iterator
 
-Nothing is delivered by itself: the test takes the events and posts them as it likes, or not at all.
-"""
-
-import copy
-import itertools
-import json
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-
-import requests
-
-from billing.tests.stripe_account.account import JSON, Account
+from billing.tests.accounts.account import JSON
+from billing.tests.accounts.journal import EventJournal, Sign
 from billing.tests.stripe_life import API_VERSION, published, sign
 
-SENDERS = 4
 _STATUSES = {
     ("invoice", "open"): ("invoice.finalized",),
     ("invoice", "paid"): ("invoice.paid", "invoice.payment_succeeded"),
@@ -81,32 +67,9 @@ _ENDED = {
 }
 
 
-class Journal:
-    """The account's events in order, each told once; `take` hands out those not taken yet."""
-
-    def __init__(self, account: Account) -> None:
-        self.events = account.told
-        self._account = account
-        self._seen = copy.deepcopy(account.objects)
-        self._taken: set[str] = set()
-        account.watchers.append(self._look)
-
-    def take(self, customer_id: str | None = None) -> list[JSON]:
-        """The events that wait, in order: all, or those about one customer."""
-        found = [each for each in self.events if each["id"] not in self._taken]
-        if customer_id is not None:
-            found = [each for each in found if self._owner(each) == customer_id]
-        self._taken |= {each["id"] for each in found}
-        return found
-
-    def _look(self) -> None:
-        for remote_id, found in list(self._account.objects.items()):
-            before = self._seen.get(remote_id)
-            if found == before:
-                continue
-            now = copy.deepcopy(found)
-            self._seen[remote_id] = now
-            self.events += [self._event(each, now, before) for each in types(now, before)]
+class Journal(EventJournal):
+    def _types(self, found: JSON, before: JSON | None) -> Iterator[str]:
+        yield from types(found, before)
 
     def _event(self, event_type: str, found: JSON, before: JSON | None) -> JSON:
         # A deleted object's event still holds it whole.
@@ -126,7 +89,6 @@ class Journal:
         }
 
     def _owner(self, event: JSON) -> str:
-        """Whose object an event is about; "" for the account's own."""
         found = event["data"]["object"]
         former = event["data"].get("previous_attributes", {}).get("customer")
         if found["object"] == "customer":
@@ -184,21 +146,5 @@ def _has_ended(found: JSON, before: JSON | None) -> bool:
     return bool(found.get("deleted")) or (is_over and _is_new(found, before, "status"))
 
 
-def post(url: str, secret: str, events: Sequence[JSON]) -> Counter[str]:
-    """Post the events one after the other, signed; count the answers' statuses by their word."""
-    answers: Counter[str] = Counter()
-    with requests.Session() as session:
-        for event in events:
-            body = json.dumps(event, indent=2).encode()
-            headers = {"Stripe-Signature": sign(body, secret), "Content-Type": "application/json"}
-            answer = session.post(url, data=body, headers=headers, timeout=20)
-            assert answer.status_code == 200, answer.text
-            answers[answer.json()["status"]] += 1
-    return answers
-
-
-def post_all(url: str, secret: str, queues: Sequence[Sequence[JSON]]) -> Counter[str]:
-    """Post several queues side by side, as Stripe does."""
-    with ThreadPoolExecutor(SENDERS) as senders:
-        answers = senders.map(post, itertools.repeat(url), itertools.repeat(secret), queues)
-        return sum(answers, Counter())
+def signed(secret: str) -> Sign:
+    return lambda body: {"Stripe-Signature": sign(body, secret)}

@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from billing.tests.stripe_account.account import JSON, Account
+from billing.tests.accounts.account import JSON
+from billing.tests.stripe_account.account import Account
 from billing.tests.stripe_life import StripeLife
 
 MONTH = timedelta(days=30)

@@ -2,7 +2,8 @@
 
 from decimal import Decimal
 
-from billing.tests.stripe_account.account import JSON, Account, Refusal, page
+from billing.tests.accounts.account import JSON
+from billing.tests.stripe_account.account import Account, Refusal, page
 
 _OLDEST_SECONDS = 35 * 86400
 _NEWEST_SECONDS = 300

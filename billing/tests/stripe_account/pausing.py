@@ -1,6 +1,7 @@
 """Pausing subscriptions; what happens then is told by their lives."""
 
-from billing.tests.stripe_account.account import JSON, Account, Refusal
+from billing.tests.accounts.account import JSON
+from billing.tests.stripe_account.account import Account, Refusal
 
 
 def act(account: Account, path: list[str], params: JSON) -> JSON | None:

@@ -1,6 +1,7 @@
 """Payment methods: Stripe's test cards and bank accounts become one each time they are attached."""
 
-from billing.tests.stripe_account.account import JSON, Account, Refusal, page
+from billing.tests.accounts.account import JSON
+from billing.tests.stripe_account.account import Account, Refusal, page
 
 US_BANK = {
     "account_holder_type": "individual",

@@ -1,6 +1,7 @@
 """PaymentIntents that are confirmed at the server; `authenticate` is the customer at the bank."""
 
-from billing.tests.stripe_account.account import JSON, Account, Refusal
+from billing.tests.accounts.account import JSON
+from billing.tests.stripe_account.account import Account, Refusal
 from billing.tests.stripe_account.payment_methods import is_debit
 
 

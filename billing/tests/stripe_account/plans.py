@@ -1,6 +1,7 @@
 """Products and prices."""
 
-from billing.tests.stripe_account.account import JSON, Account, page
+from billing.tests.accounts.account import JSON
+from billing.tests.stripe_account.account import Account, page
 from billing.tests.stripe_life import published
 
 

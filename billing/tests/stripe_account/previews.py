@@ -2,8 +2,9 @@
 
 import copy
 
+from billing.tests.accounts.account import JSON
 from billing.tests.stripe_account import coupons
-from billing.tests.stripe_account.account import JSON, Account
+from billing.tests.stripe_account.account import Account
 
 
 def act(account: Account, path: list[str], params: JSON) -> JSON | None:

@@ -1,6 +1,7 @@
 """Refunds of payments, and the disputes that banks open."""
 
-from billing.tests.stripe_account.account import JSON, Account, Refusal, page
+from billing.tests.accounts.account import JSON
+from billing.tests.stripe_account.account import Account, Refusal, page
 
 _GONE = ("failed", "canceled")
 

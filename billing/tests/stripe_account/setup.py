@@ -1,6 +1,7 @@
 """SetupIntents and mandates; `confirm` and `succeed` are what Stripe.js and the bank do to them."""
 
-from billing.tests.stripe_account.account import JSON, Account, Refusal
+from billing.tests.accounts.account import JSON
+from billing.tests.stripe_account.account import Account, Refusal
 from billing.tests.stripe_account.payment_methods import DEBITS, made_in_the_browser
 
 _VERIFICATION_URL = "https://payments.stripe.com/microdeposit/pacs_test_1"

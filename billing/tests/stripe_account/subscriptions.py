@@ -2,8 +2,9 @@
 
 import copy
 
+from billing.tests.accounts.account import JSON
 from billing.tests.stripe_account import coupons
-from billing.tests.stripe_account.account import JSON, Account, Refusal, page
+from billing.tests.stripe_account.account import Account, Refusal, page
 from billing.tests.stripe_account.lives import AccountLife
 
 _ENDED = ("canceled", "incomplete_expired")

@@ -11,8 +11,8 @@ from billing.errors import InvalidRequest, ProviderObjectMissing
 from billing.providers.stripe import StripeProvider
 from billing.providers.types import Ref, SubscriptionRequest
 from billing.testing import customer_request, key
+from billing.tests.accounts.account import NOW
 from billing.tests.stripe_account import StripeAccount
-from billing.tests.stripe_account.account import NOW
 from billing.tests.stripe_life import StripeLife
 
 

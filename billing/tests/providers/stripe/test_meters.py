@@ -11,8 +11,8 @@ from billing.errors import InvalidRequest, OutcomeUnknown
 from billing.providers.stripe import StripeProvider
 from billing.providers.types import MeterRequest, UsageReport
 from billing.testing import key
+from billing.tests.accounts.account import NOW
 from billing.tests.stripe_account import StripeAccount
-from billing.tests.stripe_account.account import NOW
 from billing.tests.stripe_account.meters import used
 
 METER = MeterRequest(event_name="api_calls", name="API calls")

@@ -9,8 +9,8 @@ from billing.providers.stripe import StripeProvider
 from billing.providers.stripe.previews import preview
 from billing.providers.types import PreviewData, Ref, SubscriptionRequest, SubscriptionUpdate
 from billing.testing import key, plan_request
+from billing.tests.accounts.account import NOW
 from billing.tests.stripe_account import StripeAccount
-from billing.tests.stripe_account.account import NOW
 from billing.tests.stripe_life import published
 
 PRICE = plan_request().amount_minor

@@ -10,8 +10,8 @@ from billing.providers.stripe import StripeProvider
 from billing.providers.stripe.setup import setup_session
 from billing.providers.types import Ref, SetupRequest, SetupSessionData
 from billing.testing import customer_request, key
+from billing.tests.accounts.account import NOW
 from billing.tests.stripe_account import StripeAccount
-from billing.tests.stripe_account.account import NOW
 from billing.tests.stripe_life import API_BASE, published
 
 

@@ -18,12 +18,12 @@ from billing.providers.types import (
     SubscriptionUpdate,
 )
 from billing.testing import customer_request, key, plan_request
+from billing.tests.accounts.faults import Fault
+from billing.tests.accounts.server import CALL_TAKES, served
 from billing.tests.contract.checks import Contract
 from billing.tests.providers.stripe.shared_contract import contract_module
 from billing.tests.stripe_account import StripeAccount, charging, journal
-from billing.tests.stripe_account.faults import Fault
 from billing.tests.stripe_account.journal import Journal, types
-from billing.tests.stripe_account.server import CALL_TAKES, served
 
 STARTED = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
 

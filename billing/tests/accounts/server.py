@@ -1,4 +1,4 @@
-"""The account behind a real port of 127.0.0.1, as one WSGI app.
+"""An account behind a real port of 127.0.0.1, as one WSGI app.
 
     account = StripeAccount(now=datetime.now(UTC), step=CALL_TAKES)
     with served(account, calls=folder / "calls.jsonl") as url:
@@ -20,23 +20,18 @@ from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from billing.tests.stripe_account.account import Account, Call, Reply
-from billing.tests.stripe_account.faults import Fault
+from billing.tests.accounts.account import Call, RemoteAccount, Reply
+from billing.tests.accounts.faults import Fault
 
 # More than a call takes on a busy machine: what one wrote is older than what the next reads.
 CALL_TAKES = timedelta(seconds=10)
-_HEADERS = {
-    "HTTP_AUTHORIZATION": "Authorization",
-    "HTTP_IDEMPOTENCY_KEY": "Idempotency-Key",
-    "HTTP_STRIPE_VERSION": "Stripe-Version",
-    "CONTENT_TYPE": "Content-Type",
-}
+_PREFIX = "HTTP_"
 
 
 class StandIn:
     """The WSGI app. A call that hangs does so until its caller is gone or `go_on`."""
 
-    def __init__(self, account: Account, calls: Path | None = None) -> None:
+    def __init__(self, account: RemoteAccount, calls: Path | None = None) -> None:
         self._account = account
         self._calls = calls
         self._written = 0
@@ -44,7 +39,7 @@ class StandIn:
         self._go_on = threading.Event()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        reply = self._account.answer(_call(environ))
+        reply = self._account.answer(self._call(environ))
         self._write_down()
         if reply.fault in (Fault.DEAF, Fault.HANG):
             self._go_on.wait()
@@ -57,6 +52,16 @@ class StandIn:
         """End the calls that hang; none does from now on."""
         self._go_on.set()
 
+    def _call(self, environ: dict[str, Any]) -> Call:
+        """RAW_URI is the path as it was sent: WSGI's own is decoded."""
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        return self._account.call_type(
+            method=environ["REQUEST_METHOD"],
+            path=environ["RAW_URI"],
+            headers=_headers(environ),
+            body=environ["wsgi.input"].read(length).decode() or None,
+        )
+
     def _write_down(self) -> None:
         """Append the calls that are not in the file yet, whichever thread made them."""
         if self._calls is None:
@@ -67,20 +72,18 @@ class StandIn:
             output.writelines(json.dumps(each) + "\n" for each in new)
 
 
+def _headers(environ: dict[str, Any]) -> dict[str, str]:
+    found = {
+        name.removeprefix(_PREFIX).replace("_", "-").title(): str(value)
+        for name, value in environ.items()
+        if name.startswith(_PREFIX)
+    }
+    return found | {"Content-Type": environ["CONTENT_TYPE"]}
+
+
 def _let_reset(connection: socket.socket) -> None:
     """Closing with a zero linger time sends a reset."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
-def _call(environ: dict[str, Any]) -> Call:
-    """RAW_URI is the path as it was sent: WSGI's own is decoded."""
-    length = int(environ.get("CONTENT_LENGTH") or 0)
-    return Call(
-        method=environ["REQUEST_METHOD"],
-        path=environ["RAW_URI"],
-        headers={ours: environ[name] for name, ours in _HEADERS.items() if environ.get(name)},
-        body=environ["wsgi.input"].read(length).decode() or None,
-    )
 
 
 def _told(reply: Reply, start_response: Any) -> Iterable[bytes]:
@@ -114,8 +117,8 @@ class _Handler(WSGIRequestHandler):
 
 
 @contextlib.contextmanager
-def served(account: Account, *, calls: Path | None = None) -> Iterator[str]:
-    """Serve the account; yield the address for STRIPE_API_BASE."""
+def served(account: RemoteAccount, *, calls: Path | None = None) -> Iterator[str]:
+    """Serve the account; yield the address for the provider's api_base."""
     server = _Server(("127.0.0.1", 0), _Handler)
     app = StandIn(account, calls)
     server.set_app(app)
