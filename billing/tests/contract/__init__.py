@@ -1,1 +1,1 @@
-"""All that a test run asks Stripe, held to Stripe's published contract: a plugin of pytest."""
+"""All that a test run asks providers, held to their published contracts: a plugin of pytest."""

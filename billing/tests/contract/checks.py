@@ -1,4 +1,4 @@
-"""One recorded call held to Stripe's published contract."""
+"""One recorded call held to its provider's published contract."""
 
 import hashlib
 import json
@@ -11,22 +11,27 @@ JSON = dict[str, Any]
 # The contract lists "" as the only known value of a text that may be anything or unset; Stripe's
 # OpenAPI description of the same parameter (POST /v1/products/{id}, description) takes any text.
 _ANY_TEXT = "is none of ''"
+# Where the operations of each host are listed. Stripe's answers are in a file of an older version.
+_LISTS = {"api.stripe.com": "stripe.requests.json", "api.conekta.io": "conekta.openapi.json"}
 
 
 class Contract:
-    """Stripe's contract. Where a call carries its answer (an account's), that is checked too."""
+    """The providers' contracts. Where a call carries its answer (an account's), that is checked
+    too."""
 
     def __init__(self) -> None:
         module = contract_module()
         self._checker = module.Checker(responses=True)
-        asked = json.loads((module.SPECS / "stripe.requests.json").read_text())
-        self._routes = module.Spec({"paths": asked["paths"]})
+        self._routes: dict[str, Any] = {}
+        for host, name in _LISTS.items():
+            listed = json.loads((module.SPECS / name).read_text())
+            self._routes[host] = module.Spec({"paths": listed["paths"]})
 
     def operation(self, call: JSON) -> str:
         """The call's operation as the contract names it: `GET /v1/customers/{customer}`."""
-        path = urlsplit(call["url"]).path
-        template, _ = self._routes.find(path, call["method"].lower())
-        return f"{call['method']} {template or path}"
+        url = urlsplit(call["url"])
+        template, _ = self._routes[str(url.hostname)].find(url.path, call["method"].lower())
+        return f"{call['method']} {template or url.path}"
 
     def violations(self, call: JSON) -> list[str]:
         """A key that was used twice on purpose was refused by the account as Stripe would."""

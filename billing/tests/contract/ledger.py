@@ -1,4 +1,4 @@
-"""What this process has asked Stripe and what it was answered, as the contract's checker reads it.
+"""What this process has asked providers and was answered, as the contract's checker reads it.
 
 `group` tells which idempotency keys belong together: those of one account, or of one test.
 """
@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import requests
 
 JSON = dict[str, Any]
-HOST = "api.stripe.com"
-# The account keeps its own calls: those whose answers are lost, and those that came by its port.
+HOSTS = frozenset({"api.stripe.com", "api.conekta.io"})
+# An account keeps its own calls: those whose answers are lost, and those that came by its port.
 ACCOUNT = "billing-tests"
 CALLS: list[JSON] = []
 
@@ -44,14 +44,14 @@ _send = requests.Session.send
 def _noting(session: Any, request: Any, **options: Any) -> Any:
     answer = _send(session, request, **options)
     is_account = answer.headers.get("Server") == ACCOUNT
-    if urlsplit(str(request.url)).hostname == HOST and not is_account:
+    if urlsplit(str(request.url)).hostname in HOSTS and not is_account:
         headers = {str(name): str(value) for name, value in request.headers.items()}
         note(request.method, request.url, headers, request.body, group=running_test())
     return answer
 
 
 def watch() -> None:
-    """From now on keep what `requests` sends to Stripe."""
+    """From now on keep what `requests` sends to providers."""
     CALLS.clear()
     requests.Session.send = _noting  # type: ignore[method-assign]
 

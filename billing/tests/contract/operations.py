@@ -1,9 +1,11 @@
-"""Which of Stripe's operations each capability of StripeProvider is made of.
+"""Which of its provider's operations each capability is made of.
 
 A run of the whole suite must have asked each of them; a capability that is not listed fails a test.
 """
 
-CAPABILITIES: dict[str, tuple[str, ...]] = {
+Capabilities = dict[str, tuple[str, ...]]
+
+STRIPE: Capabilities = {
     "PaymentProvider": ("GET /v1/balance",),
     "ReceivesWebhooks": (),  # pure functions over what arrives
     "ReadsCustomers": ("GET /v1/customers/{customer}",),
@@ -85,3 +87,4 @@ CAPABILITIES: dict[str, tuple[str, ...]] = {
     "ReadsDisputes": ("GET /v1/disputes/{dispute}",),
     "FindsByReference": ("GET /v1/customers/search", "GET /v1/subscriptions"),
 }
+OPERATIONS: dict[str, Capabilities] = {"stripe": STRIPE}

@@ -1,4 +1,4 @@
-"""At the end of a run: what was asked of Stripe, counted per operation and held to the contract.
+"""At the end of a run: what was asked of providers, counted per operation and held to the contract.
 
 Each process writes a file of its own (pytest-xdist's workers too); the first process adds them up.
 The run fails for a violation, and a run of the whole suite for an operation that was never asked.
@@ -17,19 +17,19 @@ import pytest
 
 from billing.tests.contract import ledger
 from billing.tests.contract.checks import Contract
-from billing.tests.contract.operations import CAPABILITIES
+from billing.tests.contract.operations import OPERATIONS
 from billing.tests.providers.stripe.shared_contract import CHECKER
 
 _FOLDER = pytest.StashKey[Path]()
 _FOUND = pytest.StashKey[list[str]]()
-_INPUT = "stripe_calls"
+_INPUT = "provider_calls"
 _BAD = "FAILED"
 JSON = dict[str, Any]
 
 
 def pytest_configure(config: pytest.Config) -> None:
     given = getattr(config, "workerinput", {}).get(_INPUT)
-    config.stash[_FOLDER] = Path(given or tempfile.mkdtemp(prefix="stripe-calls-"))
+    config.stash[_FOLDER] = Path(given or tempfile.mkdtemp(prefix="provider-calls-"))
     ledger.watch()
 
 
@@ -60,12 +60,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     found = terminalreporter.config.stash.get(_FOUND, [])
     if found:
-        terminalreporter.section("requests to Stripe")
+        terminalreporter.section("requests to providers")
         terminalreporter.write_line("\n".join(found))
 
 
 def _is_whole(config: pytest.Config) -> bool:
-    """Whether nothing of the suite was left out that asks Stripe."""
+    """Whether nothing of the suite was left out that asks providers."""
     chosen = ("keyword", "--database-only", "collectonly", "lf", "stepwise", "deselect", "ignore")
     return (
         config.args_source is pytest.Config.ArgsSource.TESTPATHS
@@ -99,8 +99,13 @@ def is_bad(line: str) -> bool:
 
 def never_asked(counts: Counter[str]) -> list[str]:
     """Capabilities' operations without a request."""
-    pairs = [(name, each) for name, operations in CAPABILITIES.items() for each in operations]
-    return [f"{each} ({name})" for name, each in pairs if not counts[each]]
+    return [
+        f"{each} ({provider}: {capability})"
+        for provider, capabilities in OPERATIONS.items()
+        for capability, operations in capabilities.items()
+        for each in operations
+        if not counts[each]
+    ]
 
 
 def _read(folder: Path) -> Iterator[JSON]:
