@@ -6,6 +6,7 @@ from pathlib import Path
 import environ
 from celery.schedules import crontab
 
+from geo.conf import BACKENDS
 from project.providers import billing_providers
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -39,6 +40,7 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "geo",
     "billing",
 ]
 MIDDLEWARE = [
@@ -115,8 +117,20 @@ else:
         }
     }
 
-# How many proxies in front of us append to X-Forwarded-For; what stands before is not believed.
+# Where visitors are; docs/geo.md. Proxies append to X-Forwarded-For; what stands before their
+# entries is not believed.
 GEO_TRUSTED_PROXIES = env.int("GEO_TRUSTED_PROXIES", default=0)
+GEO_BACKENDS = env.list("GEO_BACKENDS", default=list(BACKENDS))
+GEO_DATABASE = env.str("GEO_DATABASE", default="")
+GEO_COUNTRY_HEADER = env.str("GEO_COUNTRY_HEADER", default="")
+GEO_CACHE_SECONDS = env.int("GEO_CACHE_SECONDS", default=86_400)
+GEO_FAILURE_SECONDS = env.int("GEO_FAILURE_SECONDS", default=300)
+GEO_TIMEOUT_SECONDS = env.float("GEO_TIMEOUT_SECONDS", default=2)
+GEO_DAILY_BUDGET = env.dict("GEO_DAILY_BUDGET", cast={"value": int}, default={"ipapi": 1000})
+GEO_IPAPI_URL = env.str("GEO_IPAPI_URL", default="https://ipapi.co")
+GEO_IPAPI_KEY = env.str("GEO_IPAPI_KEY", default="")
+GEO_IP_API_URL = env.str("GEO_IP_API_URL", default="http://ip-api.com/json")
+GEO_IP_API_KEY = env.str("GEO_IP_API_KEY", default="")
 
 # Counts for Prometheus are served where there is a token to ask for them with. The folder must be
 # known before anything counts: each process of this machine keeps a file in it.
@@ -290,6 +304,10 @@ LOGGING = {
         "django.server": {"handlers": [], "level": "INFO", "propagate": True},
         # The SDK writes two lines per call; ours are written by billing.registry.
         "stripe": {"level": "WARNING"},
+        # They write the path of each call, in which visitors' addresses stand; the second does
+        # so at WARNING about malformed headers.
+        "urllib3": {"level": "WARNING"},
+        "urllib3.connection": {"level": "ERROR"},
         # Two lines per task; the drains write what they did.
         "celery": {"level": "WARNING"},
     },
