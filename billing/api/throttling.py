@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 
 from billing.conf import conf
 from billing.models import AnyOrganization
-from geo.ip import client_ip
+from geo.ip import client_ip, fingerprint
 
 if TYPE_CHECKING:
     from limits import RateLimitItem
@@ -36,7 +36,11 @@ class CallerThrottle(BaseThrottle):
     def allow_request(self, request: Request, view: APIView) -> bool:
         """Count the request; raises Throttled, with the seconds to wait."""
         is_known = request.user is not None and request.user.is_authenticated
-        who = f"user:{request.user.pk}" if is_known else f"address:{client_ip(request._request)}"
+        who = (
+            f"user:{request.user.pk}"
+            if is_known
+            else f"address:{fingerprint(client_ip(request._request))}"
+        )
         _limiter.hit(conf.caller_rate, "caller", who)
         return True
 
