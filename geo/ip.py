@@ -10,7 +10,7 @@ from geo.conf import conf
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")  # all that was ever given out
-_NETWORK_BITS = {4: 24, 6: 48}
+_HOST_BITS = {4: 8, 6: 80}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,9 @@ def network_of(ip: str) -> str:
     found = _parse(ip)
     if found is None:
         return ""
-    return str(ipaddress.ip_network((found, _NETWORK_BITS[found.version]), strict=False))
+    bits = _HOST_BITS[found.version]
+    first = type(found)(int(found) >> bits << bits)
+    return f"{first}/{found.max_prefixlen - bits}"
 
 
 def fingerprint(ip: str) -> str:

@@ -1,7 +1,7 @@
 """A country file on this machine, in MaxMind's format; no network, a few microseconds."""
 
 import os
-from collections.abc import Mapping
+import time
 from typing import TYPE_CHECKING, Any
 
 from geo.backends.base import Backend, LookupFailed
@@ -11,29 +11,31 @@ from geo.ip import Visitor
 if TYPE_CHECKING:
     from maxminddb import Reader
 
+_LOOK_AGAIN_SECONDS = 1.0
+
 
 class Database(Backend):
     """GEO_DATABASE: GeoLite2-Country, GeoIP2-Country, DB-IP's country file and the like.
 
-    It is opened once per process, and again when there is another file. Put that in place with a
-    rename: the file is mapped into memory and must not change below a reader.
+    It is opened once per process, and again within a second of another file in its place. Put that
+    there with a rename: the file is mapped into memory and must not change below a reader.
     """
 
     name = "database"
     is_local = True
 
     def __init__(self) -> None:
-        self._opened: tuple[tuple[object, ...], Reader | None] = ((), None)
+        self._path = ""
+        self._stamp: tuple[int, ...] = ()
+        self._reader: Reader | None = None
+        self._look_again_at = 0.0
 
     @property
     def is_configured(self) -> bool:
         return bool(conf.database)
 
     def country_of(self, visitor: Visitor, timeout_seconds: float) -> str:
-        try:
-            reader = self._reader()
-        except (ImportError, OSError, RuntimeError) as error:
-            raise LookupFailed("unreadable_file") from error
+        reader = self._current_reader()
         try:
             return _country(reader.get(visitor.ip))
         except ValueError:  # an IPv6 address, and a file of IPv4 only
@@ -41,16 +43,25 @@ class Database(Backend):
         except RuntimeError as error:
             raise LookupFailed("damaged_file") from error
 
-    def _reader(self) -> "Reader":
-        """The reader of the file as it is now; an old one closes itself after its last use."""
-        path = conf.database
-        status = os.stat(path)
-        stamp = (path, status.st_mtime_ns, status.st_ino, status.st_size)
-        seen, reader = self._opened
-        if reader is None or seen != stamp:
-            reader = open_file(path)
-            self._opened = (stamp, reader)
+    def _current_reader(self) -> "Reader":
+        """The reader of the file as it was within the last second; raises LookupFailed."""
+        now, path, reader = time.monotonic(), conf.database, self._reader
+        if reader and path == self._path and now < self._look_again_at:
+            return reader
+        try:
+            reader = self._reopened(path)
+        except (ImportError, OSError, RuntimeError) as error:
+            raise LookupFailed("unreadable_file") from error
+        self._look_again_at = now + _LOOK_AGAIN_SECONDS
         return reader
+
+    def _reopened(self, path: str) -> "Reader":
+        """Another file means another reader; the old one closes itself after its last use."""
+        status = os.stat(path)
+        stamp = (status.st_mtime_ns, status.st_ino, status.st_size)
+        if self._reader is None or (self._path, self._stamp) != (path, stamp):
+            self._reader, self._path, self._stamp = open_file(path), path, stamp
+        return self._reader
 
 
 def open_file(path: str) -> "Reader":
@@ -66,8 +77,8 @@ def open_file(path: str) -> "Reader":
 
 def _country(record: Any) -> str:
     """MaxMind, DB-IP: {"country": {"iso_code": "MX"}}; flat files: "country_code" or "country"."""
-    if not isinstance(record, Mapping):
+    if not isinstance(record, dict):
         return ""
     country = record.get("country") or record.get("country_code")
-    found = country.get("iso_code") if isinstance(country, Mapping) else country
+    found = country.get("iso_code") if isinstance(country, dict) else country
     return found if isinstance(found, str) else ""

@@ -1,13 +1,15 @@
-"""Writes small country files in MaxMind's format, with records shaped as in GeoLite2-Country."""
+"""Writes country files in MaxMind's format, with records as large as those of GeoLite2-Country."""
 
+import functools
 import ipaddress
 from collections.abc import Mapping
 from pathlib import Path
 
+from babel import Locale
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
-from geo.countries import name_of
+LANGUAGES = ("de", "en", "es", "fr", "ja", "pt_BR", "ru", "zh_CN")
 
 
 def write(path: Path, countries: Mapping[str, str]) -> Path:
@@ -17,7 +19,10 @@ def write(path: Path, countries: Mapping[str, str]) -> Path:
 
 def write_records(path: Path, records: Mapping[str, object], ip_version: int = 6) -> Path:
     writer = MMDBWriter(
-        ip_version=ip_version, ipv4_compatible=ip_version == 6, database_type="Test-Country"
+        ip_version=ip_version,
+        ipv4_compatible=ip_version == 6,
+        database_type="Test-Country",
+        languages=list(LANGUAGES),
     )
     for network, each in records.items():
         writer.insert_network(IPSet([str(ipaddress.ip_network(network))]), each)
@@ -25,10 +30,16 @@ def write_records(path: Path, records: Mapping[str, object], ip_version: int = 6
     return path
 
 
+@functools.cache
 def record(code: str) -> dict[str, object]:
-    country = {
-        "geoname_id": 1,
-        "iso_code": code,
-        "names": {language: name_of(code, language) for language in ("en", "es")},
+    continent = {"code": "NA", "geoname_id": 6255149, "names": _names("003")}
+    country = {"geoname_id": 3996063, "iso_code": code, "names": _names(code)}
+    return {
+        "continent": continent,
+        "country": country,
+        "registered_country": {**country, "iso_code": "US"},
     }
-    return {"country": country, "registered_country": {**country, "iso_code": "US"}}
+
+
+def _names(territory: str) -> dict[str, str]:
+    return {language: str(Locale.parse(language).territories[territory]) for language in LANGUAGES}

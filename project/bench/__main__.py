@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from project.bench.figures import Figure, Table, say
+from project.bench.figures import Table, say
 from project.bench.stack import Stack, running_stack
 from project.tests.services import MissingProgram
 
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
 
 def measure(name: str, stack: Stack, table: Table, *, is_quick: bool) -> None:
     # Django is set up by now, and not before.
-    from project.bench import drain, intake, reads, starts
+    from project.bench import drain, intake, lookup, reads, starts
 
     rounds = 1 if is_quick else 3
     if name == "intake":
@@ -59,7 +59,7 @@ def measure(name: str, stack: Stack, table: Table, *, is_quick: bool) -> None:
     elif name == "starts":
         starts.measure(stack, table, rounds=3 if is_quick else 5)
     else:
-        table.add(Figure(name="local country lookup: us; MiB (aims 5 and 10)"))
+        lookup.measure(stack, table, rounds=3 if is_quick else 5)
 
 
 def interrupt(*_: object) -> None:

@@ -1,6 +1,7 @@
 """A country file, written by the test."""
 
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -64,18 +65,43 @@ def test_a_file_of_ipv4_only_does_not_know_ipv6(settings: Any, tmp_path: Path) -
     assert _ask(Database(), "2806:100::1") == ""
 
 
-def test_a_new_file_is_opened(database: Database, settings: Any, tmp_path: Path) -> None:
+def test_a_new_file_is_opened_within_a_second(
+    database: Database, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert _ask(database, "8.8.8.8") == "US"
     mmdb.write(tmp_path / "new.mmdb", {"8.8.8.0/24": "CA"})
     os.replace(tmp_path / "new.mmdb", settings.GEO_DATABASE)
+    _later(monkeypatch)
     assert _ask(database, "8.8.8.8") == "CA"
 
 
-def test_the_same_file_is_opened_once(database: Database) -> None:
+def test_another_path_is_opened_at_once(database: Database, settings: Any, tmp_path: Path) -> None:
+    assert _ask(database, "8.8.8.8") == "US"
+    settings.GEO_DATABASE = str(mmdb.write(tmp_path / "new.mmdb", {"8.8.8.0/24": "CA"}))
+    assert _ask(database, "8.8.8.8") == "CA"
+
+
+def test_the_same_file_is_opened_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     _ask(database, "8.8.8.8")
-    reader = database._reader()
+    reader = database._reader
+    _later(monkeypatch)
     _ask(database, "9.9.9.9")
-    assert database._reader() is reader
+    assert database._reader is reader
+
+
+def test_a_file_that_has_gone_is_told(
+    database: Database, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _ask(database, "8.8.8.8")
+    os.remove(settings.GEO_DATABASE)
+    _later(monkeypatch)
+    with pytest.raises(LookupFailed, match="unreadable_file"):
+        _ask(database, "8.8.8.8")
+
+
+def _later(monkeypatch: pytest.MonkeyPatch) -> None:
+    later = time.monotonic() + 2
+    monkeypatch.setattr(time, "monotonic", lambda: later)
 
 
 def test_a_file_that_is_gone_or_of_another_format(settings: Any, tmp_path: Path) -> None:
