@@ -12,7 +12,7 @@ from billing import metrics
 from billing.conf import conf
 from billing.errors import UnknownProvider, UnsupportedOperation, WebhookError
 from billing.services import webhooks
-from geo.ip import client_ip
+from geo.ip import client_ip, network_of
 
 logger = logging.getLogger(__name__)
 _RETRY_SECONDS = "5"
@@ -49,8 +49,8 @@ def _receive(request: HttpRequest, alias: str) -> tuple[JsonResponse, str]:
         body = _body(request, conf.webhook_max_bytes)
         status = webhooks.receive(alias, body, request.headers)
     except (_Unreadable, WebhookError) as exc:
-        # Nothing of an unverified request is logged but where it came from.
-        extra = {"provider": alias, "address": client_ip(request)}
+        # Nothing of an unverified request is logged but where it came from, to the network.
+        extra = {"provider": alias, "network": network_of(client_ip(request))}
         logger.warning("webhook.refused", extra=extra)
         return JsonResponse({"status": "refused"}, status=400), getattr(exc, "code", "unreadable")
     except _TooLarge:

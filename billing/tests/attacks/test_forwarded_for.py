@@ -1,4 +1,4 @@
-"""The address in the log of a refused delivery is the one that proxies of ours vouch for."""
+"""The network in the log of a refused delivery is the one that proxies of ours vouch for."""
 
 import json
 import logging
@@ -10,15 +10,15 @@ from django.test import Client
 
 from billing.logs import JsonFormatter
 
-CONNECTION = "192.0.2.10"
-# trusted proxies, X-Forwarded-For, the address that is logged
+CONNECTION, ITS_NETWORK = "192.0.2.10", "192.0.2.0/24"
+# trusted proxies, X-Forwarded-For, the network that is logged
 CASES = {
-    "not believed": (0, "198.51.100.7", CONNECTION),
-    "one proxy": (1, "1.1.1.1, 198.51.100.7", "198.51.100.7"),
-    "two proxies": (2, "1.1.1.1, 198.51.100.7, 10.0.0.2", "198.51.100.7"),
-    "no address": (1, '"}\n{"event": "forged', CONNECTION),
-    "a card number": (1, "4242424242424242", CONNECTION),
-    "bytes": (1, "\xff\xfe\x00", CONNECTION),
+    "not believed": (0, "198.51.100.7", ITS_NETWORK),
+    "one proxy": (1, "1.1.1.1, 198.51.100.7", "198.51.100.0/24"),
+    "two proxies": (2, "1.1.1.1, 198.51.100.7, 10.0.0.2", "198.51.100.0/24"),
+    "no address": (1, '"}\n{"event": "forged', ITS_NETWORK),
+    "a card number": (1, "4242424242424242", ITS_NETWORK),
+    "bytes": (1, "\xff\xfe\x00", ITS_NETWORK),
 }
 
 
@@ -35,7 +35,7 @@ def refusals() -> Iterator[list[dict[str, Any]]]:
 
 
 @pytest.mark.parametrize(("proxies", "forwarded", "expected"), CASES.values(), ids=CASES)
-def test_the_address_of_a_refusal(
+def test_the_network_of_a_refusal(
     settings: Any,
     sandbox: Any,
     refusals: list[dict[str, Any]],
@@ -55,5 +55,5 @@ def test_the_address_of_a_refusal(
         "logger": "billing.webhooks.views",
         "event": "webhook.refused",
         "provider": "stripe",
-        "address": expected,
+        "network": expected,
     }

@@ -75,7 +75,7 @@ def _unread(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_forgery_leaves_nothing(
     door: Door, records: list[logging.LogRecord], django_assert_num_queries: Any
 ) -> None:
-    """No row, no query, nothing parsed, and in the log an address and the name of the door."""
+    """No row, no query, nothing parsed, and in the log a network and the name of the door."""
     body = body_of(door)
     for name, forge in FORGERIES.items():
         if name in ON_THE_WIRE:
@@ -87,7 +87,7 @@ def test_a_forgery_leaves_nothing(
         assert_refused(answer)
         told = [record for record in records if record.name.startswith("billing")]
         assert [record.getMessage() for record in told] == ["webhook.refused"], name
-        assert vars(told[0])["address"] == "127.0.0.1"
+        assert vars(told[0])["network"] == "127.0.0.0/24"
         everything = " ".join(str(vars(record)) for record in records)
         for secret in (body[:30].decode(), "a@example.com", "v1,", "v1="):
             assert secret not in everything, name

@@ -144,6 +144,12 @@ class TestCallers:
         answers = [anonymous.get(PLANS, REMOTE_ADDR=one).status_code for one in addresses]
         assert answers == [200, 429, 200]
 
+    def test_no_address_is_kept(self, published: Any) -> None:
+        client_of().get(PLANS, REMOTE_ADDR="192.0.2.1")
+        kept = repr(vars(throttling._limiter._own.storage))  # type: ignore[union-attr]
+        assert "caller/address:" in kept
+        assert "192.0.2.1" not in kept
+
     def test_a_made_up_forwarded_address_helps_nobody(self, published: Any, settings: Any) -> None:
         settings.BILLING_CALLER_RATE = "1/minute"
         anonymous = client_of()
