@@ -24,7 +24,6 @@ from billing.enums import (
     InvoiceStatus,
     MandateStatus,
     NextActionType,
-    PaymentMethodType,
     PaymentState,
     PaymentStatus,
     RefundReason,
@@ -47,10 +46,23 @@ class Ref:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MethodLimit:
+    """Where a payment method can be offered; empty means everywhere."""
+
+    currencies: frozenset[str] = frozenset()
+    countries: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Features:
-    """Finer facts than capabilities. An empty `currencies` or `countries` means every one."""
+    """Finer facts than capabilities. An empty `currencies` or `countries` means every one.
+
+    A method that is not in `method_limits` goes with every currency and country that the provider
+    takes.
+    """
 
     methods: tuple[str, ...]
+    method_limits: Mapping[str, MethodLimit] = field(default_factory=dict)
     currencies: frozenset[str] = frozenset()
     countries: frozenset[str] = frozenset()
     intervals: frozenset[BillingInterval] = frozenset(BillingInterval)
@@ -58,6 +70,18 @@ class Features:
     has_idempotency_keys: bool = True
     has_quantities: bool = True
     required_profile: tuple[str, ...] = ("email",)
+
+    def methods_in(self, country: str) -> dict[str, list[str]]:
+        """Return the methods for a customer of `country`, each with its currencies; none: every.
+
+        A method of certain countries only is left out where the country is not known ('').
+        """
+        limits = {name: self.method_limits.get(name, MethodLimit()) for name in self.methods}
+        return {
+            name: sorted(limit.currencies)
+            for name, limit in limits.items()
+            if not limit.countries or country in limit.countries
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -373,7 +397,7 @@ class PaymentRequest:
 
     `reference` is the UUID of our Payment row. `is_off_session`: the customer is not there to
     confirm it. `return_url` is where the bank's page sends the customer back to; without one the
-    browser's own code confirms. `installments` are months without interest, 1 is the whole at once.
+    browser's own code confirms.
     """
 
     reference: str
@@ -384,25 +408,6 @@ class PaymentRequest:
     description: str = ""
     is_off_session: bool = False
     return_url: str = ""
-    installments: int = 1
-    metadata: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VoucherRequest:
-    """Something to pay with by hand: `method` is OXXO or SPEI, `expires_at` None: as long as the
-    provider's vouchers last. `reference` is the UUID of our Payment row. With `invoice_id` it pays
-    that open invoice of the provider's, whose amount and currency are then its own.
-    """
-
-    reference: str
-    customer_id: str
-    method: PaymentMethodType
-    amount_minor: int
-    currency: str
-    description: str = ""
-    expires_at: datetime | None = None
-    invoice_id: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 

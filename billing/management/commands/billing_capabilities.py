@@ -1,13 +1,13 @@
 """Print what each configured provider can do, as Markdown."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from billing.providers.base import CAPABILITIES, Capability, PaymentProvider
-from billing.providers.types import Features
+from billing.providers.types import Features, MethodLimit
 from billing.registry import providers
 
 _HEAD = """\
@@ -60,8 +60,14 @@ def _facts(found: dict[str, PaymentProvider]) -> Iterable[list[str]]:
 def _shown(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "-"
+    if isinstance(value, Mapping):
+        return "; ".join(f"{method}: {_limit(value[method])}" for method in value) or "-"
     words = sorted(value) if isinstance(value, frozenset) else value
     return ", ".join(map(str, words)) or ("every" if name in _EVERY else "-")
+
+
+def _limit(limit: MethodLimit) -> str:
+    return ", ".join([*sorted(limit.currencies), *sorted(limit.countries)])
 
 
 def _table(head: list[str], rows: Iterable[list[str]]) -> str:

@@ -10,7 +10,7 @@ from billing.providers.base import CAPABILITIES, Capability, PaymentProvider, Si
 from billing.providers.sandbox import clock
 from billing.providers.sandbox.calls import Calls
 from billing.providers.sandbox.store import Session, Store
-from billing.providers.types import JSON, Features, Ref
+from billing.providers.types import JSON, Features, MethodLimit, Ref
 
 METHODS = ("card", "bank_account", "sepa_debit", "oxxo", "spei")
 
@@ -43,6 +43,10 @@ class SandboxBackend(PaymentProvider):
         like = self._like
         return Features(
             methods=tuple(like.get("methods", METHODS)),
+            method_limits={
+                name: MethodLimit(**{each: frozenset(codes) for each, codes in limit.items()})
+                for name, limit in like.get("method_limits", {}).items()
+            },
             currencies=frozenset(like.get("currencies", ())),
             countries=frozenset(like.get("countries", ())),
             cancels_at_period_end=like.get("cancels_at_period_end", True),

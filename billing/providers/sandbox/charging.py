@@ -3,13 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from billing.enums import (
-    InvoiceStatus,
-    NextActionType,
-    PaymentMethodType,
-    PaymentState,
-    PaymentStatus,
-)
+from billing.enums import InvoiceStatus, NextActionType, PaymentState, PaymentStatus
 from billing.providers.sandbox import discounts, tokens
 from billing.providers.sandbox.store import Record, Session
 from billing.providers.sandbox.tokens import Charge
@@ -114,21 +108,21 @@ def _credited(invoice: dict[str, Any]) -> int:
 def attempt(session: Session, invoice: Record, method: Record | None) -> PaymentStatus:
     """Charge an invoice once and write down what became of it; nothing owed is paid at once."""
     if invoice.body["amount_due"] == 0:
-        return settle(session, invoice, None, PaymentStatus.SUCCEEDED)
+        return _settle(session, invoice, None, PaymentStatus.SUCCEEDED)
     outcome, decline_code = behaviour(method)
     payment = _payment(session, invoice, method)
     payment.body["decline_code"] = decline_code
     if method is not None:
         method.hidden["charges"] += 1
         session.save(method)
-    return settle(session, invoice, payment, status_of(session, payment, outcome))
+    return _settle(session, invoice, payment, status_of(session, payment, outcome))
 
 
 def bounce(session: Session, invoice: Record) -> None:
     """Let the debit under way be refused by its bank."""
     payment = session.require("payment", invoice.body["payment"])
     payment.body.update(next_action=None, decline_code=debit_refusal(session, payment))
-    settle(session, invoice, payment, PaymentStatus.FAILED)
+    _settle(session, invoice, payment, PaymentStatus.FAILED)
 
 
 def debit_refusal(session: Session, payment: Record) -> str:
@@ -145,7 +139,7 @@ def finish(session: Session, invoice: Record) -> bool:
     if payment is None:
         return False
     payment.body["next_action"] = None
-    settle(session, invoice, payment, PaymentStatus.SUCCEEDED)
+    _settle(session, invoice, payment, PaymentStatus.SUCCEEDED)
     return True
 
 
@@ -165,14 +159,9 @@ def close(session: Session, invoice: Record, status: InvoiceStatus) -> None:
 
 def _payment(session: Session, invoice: Record, method: Record | None) -> Record:
     # A payment that waited for the customer is gone on with; a failed one is final.
-    payment = waiting_payment(session, invoice)
+    payment = _waiting(session, invoice) or _new_payment(session, invoice)
     payment.body["payment_method"] = method.id if method else None
     return payment
-
-
-def waiting_payment(session: Session, invoice: Record) -> Record:
-    """The invoice's payment that waits for the customer, else a new one that is not saved yet."""
-    return _waiting(session, invoice) or _new_payment(session, invoice)
 
 
 def _waiting(session: Session, invoice: Record) -> Record | None:
@@ -212,21 +201,9 @@ def status_of(session: Session, payment: Record, outcome: Charge) -> PaymentStat
         payment.body["next_action"] = _redirect(payment)
         return PaymentStatus.REQUIRES_ACTION
     if outcome is Charge.VOUCHER:
-        wait_for_voucher(payment, PaymentMethodType.OXXO, session.now + VOUCHER_SECONDS)
+        payment.body["next_action"] = _voucher(payment, session.now + VOUCHER_SECONDS)
         return PaymentStatus.PENDING
     return PaymentStatus.FAILED if outcome is Charge.DECLINES else PaymentStatus.SUCCEEDED
-
-
-def wait_for_voucher(payment: Record, method: PaymentMethodType, ends_at: int) -> None:
-    """Write down what the customer pays a voucher with: a reference, at a bank a CLABE."""
-    payment.body["next_action"] = _voucher(payment, ends_at, method)
-
-
-def forget_voucher(session: Session, invoice_id: str) -> None:
-    """The invoice's voucher has run out: nothing waits for its money any more."""
-    invoice = session.require("invoice", invoice_id)
-    invoice.body["payment_state"] = PaymentState.NONE
-    session.save(invoice, "invoice.updated")
 
 
 def _redirect(payment: Record) -> dict[str, object]:
@@ -234,12 +211,10 @@ def _redirect(payment: Record) -> dict[str, object]:
     return {"type": NextActionType.REDIRECT, "details": {"url": url}}
 
 
-def _voucher(payment: Record, expires_at: int, method: PaymentMethodType) -> dict[str, object]:
+def _voucher(payment: Record, expires_at: int) -> dict[str, object]:
     number = int.from_bytes(payment.id.encode(), "big") % 10**14
-    is_transfer = method is PaymentMethodType.SPEI
     details = {
-        "method": method.value,
-        "clabe" if is_transfer else "reference": f"{number:0{18 if is_transfer else 14}d}",
+        "reference": f"{number:014d}",
         "amount_minor": str(payment.body["amount"]),
         "currency": payment.body["currency"],
         "expires_at": datetime.fromtimestamp(expires_at, tz=UTC).isoformat(),
@@ -247,7 +222,7 @@ def _voucher(payment: Record, expires_at: int, method: PaymentMethodType) -> dic
     return {"type": NextActionType.DISPLAY_VOUCHER, "details": details}
 
 
-def settle(
+def _settle(
     session: Session, invoice: Record, payment: Record | None, status: PaymentStatus
 ) -> PaymentStatus:
     is_paid = status is PaymentStatus.SUCCEEDED

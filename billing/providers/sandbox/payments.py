@@ -33,8 +33,6 @@ def charge(session: Session, request: PaymentRequest) -> Record:
 
     Off session nobody is there to confirm: what would need its owner is refused.
     """
-    if request.installments != 1:
-        raise InvalidRequest("the sandbox charges at once", param="installments")
     customer = customers.live(session, request.customer_id)
     method = session.find("payment_method", request.payment_method_id)
     if method is None or method.body["customer"] != customer.id:
@@ -42,11 +40,11 @@ def charge(session: Session, request: PaymentRequest) -> Record:
     outcome, decline_code = charging.behaviour(method)
     if outcome is Charge.REQUIRES_ACTION and request.is_off_session:
         outcome, decline_code = Charge.DECLINES, "authentication_required"
-    payment = new(session, request, decline_code)
+    payment = _new(session, request, decline_code)
     method.hidden["charges"] += 1
     session.save(method)
     status = charging.status_of(session, payment, outcome)
-    settle(session, payment, status)
+    _settle(session, payment, status)
     if status is PaymentStatus.FAILED:
         raise PaymentDeclined("the charge was refused", decline_code=decline_code)
     return payment
@@ -58,7 +56,7 @@ def confirm(session: Session, payment_id: str) -> Record:
     if payment.body["invoice"] or payment.body["status"] not in charging.WAITING:
         raise InvalidRequest("no such payment waits", param="payment")
     payment.body["next_action"] = None
-    return settle(session, payment, PaymentStatus.SUCCEEDED)
+    return _settle(session, payment, PaymentStatus.SUCCEEDED)
 
 
 def bounce(session: Session, payment_id: str) -> Record:
@@ -66,11 +64,10 @@ def bounce(session: Session, payment_id: str) -> Record:
     payment = session.require("payment", payment_id)
     refusal = charging.debit_refusal(session, payment)
     payment.body.update(next_action=None, decline_code=refusal)
-    return settle(session, payment, PaymentStatus.FAILED)
+    return _settle(session, payment, PaymentStatus.FAILED)
 
 
-def new(session: Session, request: PaymentRequest, decline_code: str) -> Record:
-    """A payment that nobody has tried yet; not saved."""
+def _new(session: Session, request: PaymentRequest, decline_code: str) -> Record:
     payment_id = session.new_id("pay")
     body = {
         "object": "payment",
@@ -83,7 +80,7 @@ def new(session: Session, request: PaymentRequest, decline_code: str) -> Record:
         "description": request.description,
         "status": PaymentStatus.PENDING,
         "decline_code": decline_code,
-        "payment_method": request.payment_method_id or None,
+        "payment_method": request.payment_method_id,
         "paid_at": None,
         "next_action": None,
         "reference": request.reference or None,
@@ -103,8 +100,7 @@ def positive_minor(minor: int, currency: str) -> int:
     return money.minor
 
 
-def settle(session: Session, payment: Record, status: PaymentStatus) -> Record:
-    """Write down what has become of a payment."""
+def _settle(session: Session, payment: Record, status: PaymentStatus) -> Record:
     is_paid = status is PaymentStatus.SUCCEEDED
     payment.body.update(status=status, paid_at=session.now if is_paid else None)
     if status is not PaymentStatus.PROCESSING:

@@ -26,14 +26,21 @@ from billing.providers.stripe.refunds import Refunds
 from billing.providers.stripe.setup import Setup
 from billing.providers.stripe.subscriptions import Subscriptions
 from billing.providers.stripe.webhooks import Webhooks
-from billing.providers.types import ClientConfig, Features, HealthData
+from billing.providers.types import ClientConfig, Features, HealthData, MethodLimit
 
 _FEATURES = Features(
     methods=(
         PaymentMethodType.CARD,
         PaymentMethodType.BANK_ACCOUNT,
         PaymentMethodType.SEPA_DEBIT,
-    )
+    ),
+    # A bank account is debited over ACH.
+    method_limits={
+        PaymentMethodType.BANK_ACCOUNT: MethodLimit(
+            currencies=frozenset({"USD"}), countries=frozenset({"US"})
+        ),
+        PaymentMethodType.SEPA_DEBIT: MethodLimit(currencies=frozenset({"EUR"})),
+    },
 )
 
 
