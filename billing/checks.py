@@ -14,6 +14,7 @@ from django.core import checks
 from billing.conf import conf
 from billing.errors import UnknownProvider
 from billing.registry import load_backend
+from billing.routing import problems
 
 _REAL_TIME = "django.utils.timezone.now"
 
@@ -62,9 +63,9 @@ def _environment_errors() -> Iterable[str]:
     routes = list(conf.routes)
     if environment == "development":
         return
-    if not routes or set(routes[-1]) - {"provider", "currency"}:
-        yield "BILLING_ROUTES must end in a rule that matches everything."
-    elif routes[-1]["provider"] not in aliases:
+    found = problems(routes)
+    yield from (f"BILLING_ROUTES: {problem}" for problem in found)
+    if not found and routes[-1]["provider"] not in aliases:
         alias = str(routes[-1]["provider"])
         yield (
             f"BILLING_ROUTES ends in {alias!r}, but that provider has no keys: "

@@ -32,6 +32,11 @@ class BillingSettings:
         return value
 
     @property
+    def decision_age(self) -> timedelta:
+        """BILLING_DECISION_HOURS: how long a purchase can name an earlier routing decision. 24."""
+        return timedelta(hours=float(getattr(settings, "BILLING_DECISION_HOURS", 24)))
+
+    @property
     def default_currency(self) -> str:
         """BILLING_DEFAULT_CURRENCY: when neither the request nor the rule names one."""
         return str(getattr(settings, "BILLING_DEFAULT_CURRENCY", "USD"))

@@ -27,6 +27,22 @@ class TransactionType(StrEnum):
     PRODUCT_PURCHASE = "product_purchase"
 
 
+class RuleSetState(StrEnum):
+    """A draft can be changed, the active one decides, a retired one has decided."""
+
+    DRAFT = "draft"
+    ACTIVE = "active"
+    RETIRED = "retired"
+
+
+class EvidenceTier(StrEnum):
+    """What tells a customer's country, in the order in which it is believed."""
+
+    BILLING_ADDRESS = "billing_address"
+    PROFILE = "profile"
+    IP = "ip"
+
+
 class SubscriptionStatus(StrEnum):
     """The eight states; each provider's own words are mapped onto them."""
 

@@ -3,6 +3,8 @@
 `code` is stable and goes to clients; `message` is for logs and support and may name internals.
 """
 
+from collections.abc import Sequence
+
 
 class BillingError(Exception):
     code = "billing_error"
@@ -30,10 +32,32 @@ class UnsupportedOperation(BillingError):
 
 
 class NoRoute(BillingError):
-    """No routing rule leads to a provider that can take this."""
+    """No routing rule leads to a provider that can take this; `answers` are those of the rules."""
 
     code = "no_route"
     http_status = 422
+
+    def __init__(self, message: str = "", *, answers: Sequence[object] = ()) -> None:
+        super().__init__(message)
+        self.answers = answers
+
+
+class InvalidRules(BillingError):
+    """Routing rules that could not decide; `problems` names what is wrong with them."""
+
+    code = "invalid_rules"
+    http_status = 422
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(" ".join(problems))
+        self.problems = list(problems)
+
+
+class DecisionOutdated(BillingError):
+    """The routing decision is about another purchase, too old, or its provider cannot be used."""
+
+    code = "decision_outdated"
+    http_status = 409
 
 
 class InvalidTransition(BillingError):

@@ -46,6 +46,10 @@ _TEXTS: dict[str, Promise] = {
         "The payment provider of this object cannot do this. Choose another way or contact us."
     ),
     "no_route": _("We cannot take payments for this plan, currency and country yet. Contact us."),
+    "invalid_rules": _("These routing rules could not decide. Correct them and try again."),
+    "decision_outdated": _(
+        "This choice of provider was made for another purchase or is too old. Ask for a new one."
+    ),
     "invalid_transition": _("The current state does not allow this. Reload and look again."),
     "already_subscribed": _(
         "Your organization has a subscription already. Change that one instead of adding another."

@@ -16,7 +16,14 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 _SIDEBAR = {
-    "Catalogue": ["subscriptionplan", "price", "providerprice"],
+    "Catalogue": [
+        "subscriptionplan",
+        "price",
+        "providerprice",
+        "product",
+        "productprice",
+        "providerproductprice",
+    ],
     "Customers": [
         "organization",
         "membership",
@@ -41,6 +48,9 @@ _ICONS = {
     "subscriptionplan": "sell",
     "price": "attach_money",
     "providerprice": "storefront",
+    "product": "inventory_2",
+    "productprice": "request_quote",
+    "providerproductprice": "store",
     "organization": "apartment",
     "membership": "badge",
     "billingaccount": "contact_page",

@@ -17,6 +17,7 @@ from billing.admin.panels import (
     operations_of,
     timeline_of,
 )
+from billing.admin.routing import decision_panel
 from billing.models import Invoice
 
 
@@ -149,6 +150,7 @@ class InvoiceAdmin(ReadOnlyAdmin[Invoice]):
         return [
             _payments(obj),
             timeline_of(obj),
+            decision_panel(obj.decision),
             operations_of(obj),
             events_about(obj.provider, obj.mode, obj.provider_invoice_id),
             json_panel("Lines", obj.line_items),

@@ -1,10 +1,8 @@
 """Routing rules and the decisions made by them, with every rule's answer."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from django.contrib import admin
 
+from billing import explanations
 from billing.admin.base import ReadOnlyAdmin, column
 from billing.admin.panels import Panel, badge, json_panel, link
 from billing.models import RoutingDecision, RuleSet
@@ -12,11 +10,16 @@ from billing.models import RoutingDecision, RuleSet
 
 @admin.register(RuleSet)
 class RuleSetAdmin(ReadOnlyAdmin[RuleSet]):
-    list_display = ("version", "is_active", "note", "created")
+    list_display = ("version", "state", "note", "created")
     ordering = ("-version",)
     sortable_by = ("version",)
     search_fields = ()
-    fields = (("version", "is_active"), "note", ("created_at", "updated_at"))
+    fields = (
+        ("version", "state"),
+        "note",
+        ("activated_at", "retired_at"),
+        ("created_at", "updated_at"),
+    )
 
     def panels(self, obj: RuleSet) -> list[Panel]:
         return [json_panel("Rules, the first match wins", obj.rules)]
@@ -25,23 +28,27 @@ class RuleSetAdmin(ReadOnlyAdmin[RuleSet]):
 @admin.register(RoutingDecision)
 class RoutingDecisionAdmin(ReadOnlyAdmin[RoutingDecision]):
     list_display = (
-        "reason",
         "provider",
         "currency",
         "country",
         "transaction_type",
+        "rule",
         "organization_link",
         "created",
     )
-    list_select_related = ("organization",)
-    list_defer = ("evidence", "rules")
+    list_filter = ("transaction_type",)
+    list_select_related = ("organization", "rule_set")
+    list_defer = ("evidence", "context", "facts", "answers", "methods")
     fields = (
-        "reason",
-        ("provider", "currency", "country"),
-        ("transaction_type", "organization_link"),
-        ("rule_set_link", "rule_index"),
+        ("provider", "runner_up", "currency", "country"),
+        ("transaction_type", "plan", "billing_interval", "product"),
+        ("organization_link", "rule_set_link"),
         "created_at",
     )
+
+    @column("Rule")
+    def rule(self, obj: RoutingDecision) -> str:
+        return f"{obj.rule_index + 1} of version {obj.rule_set.version}"
 
     @column("Organization")
     def organization_link(self, obj: RoutingDecision) -> str:
@@ -52,21 +59,34 @@ class RoutingDecisionAdmin(ReadOnlyAdmin[RoutingDecision]):
         return link(obj.rule_set)
 
     def panels(self, obj: RoutingDecision) -> list[Panel]:
-        return [decision_panel(obj), json_panel("Evidence", obj.evidence)]
+        return [decision_panel(obj), evidence_panel(obj), json_panel("Facts", obj.facts)]
 
 
 def decision_panel(decision: RoutingDecision | None) -> Panel:
-    """Why this provider: each rule in order, matched or skipped and why."""
+    """Why this provider: the choice in sentences, then each rule with what became of it."""
     if decision is None:
         return Panel(title="Routing decision", text="None: first seen at the provider.")
-    rules = decision.rules if isinstance(decision.rules, list) else []
-    rows = [(position, *_rule(rule)) for position, rule in enumerate(rules, start=1)]
-    title = f"Routing decision: {decision.provider}, {decision.currency}. {decision.reason}"
-    return Panel(title=title, headers=("Rule", "Provider", "Answer", "Because"), rows=rows)
+    rows = [
+        (
+            position,
+            answer["provider"],
+            badge(explanations.result(answer)),
+            explanations.because(answer),
+        )
+        for position, answer in enumerate(decision.answers, start=1)
+    ]
+    return Panel(
+        title="Routing decision",
+        text=" ".join(explanations.explain(decision)),
+        headers=("Rule", "Provider", "Answer", "Because"),
+        rows=rows,
+    )
 
 
-def _rule(rule: Any) -> tuple[str, str, str]:
-    if not isinstance(rule, Mapping):
-        return "-", "-", str(rule)
-    because = str(rule.get("because", "-"))
-    return str(rule.get("provider", "-")), badge(str(rule.get("result", ""))), because
+def evidence_panel(decision: RoutingDecision) -> Panel:
+    """Where the country comes from: the first one counts, the others may speak against it."""
+    rows = [
+        (each["country"], explanations.source(each), badge("counts" if first else "noted"))
+        for first, each in ((each is decision.evidence[0], each) for each in decision.evidence)
+    ]
+    return Panel(title="Evidence", headers=("Country", "Source", ""), rows=rows)

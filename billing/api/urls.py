@@ -4,6 +4,8 @@ from django.urls import re_path
 from rest_framework.routers import SimpleRouter
 
 from billing.api.exceptions import unknown_path
+from billing.api.viewsets.config import ConfigViewSet
+from billing.api.viewsets.decisions import DecisionViewSet
 from billing.api.viewsets.invoices import InvoiceViewSet
 from billing.api.viewsets.payment_methods import PaymentMethodViewSet
 from billing.api.viewsets.plans import PlanViewSet
@@ -21,10 +23,15 @@ class OptionalSlashRouter(SimpleRouter):
 
 router = OptionalSlashRouter()
 router.register("plans", PlanViewSet, basename="billing-plan")
+router.register("decisions", DecisionViewSet, basename="billing-decision")
 router.register("subscriptions", SubscriptionViewSet, basename="billing-subscription")
 router.register("payment-methods", PaymentMethodViewSet, basename="billing-payment-method")
 router.register("setup-sessions", SetupSessionViewSet, basename="billing-setup-session")
 router.register("invoices", InvoiceViewSet, basename="billing-invoice")
 
 # Last, so that an unknown path under the prefix is a problem document in development as well.
-urlpatterns = [*router.urls, re_path("", unknown_path)]
+urlpatterns = [
+    re_path("^config/?$", ConfigViewSet.as_view({"get": "retrieve"}), name="billing-config"),
+    *router.urls,
+    re_path("", unknown_path),
+]

@@ -12,6 +12,7 @@ from billing.models.outbox import OutboxMessage
 from billing.models.payment_methods import PaymentMethod
 from billing.models.payments import Payment
 from billing.models.plans import Price, ProviderPrice, SubscriptionPlan
+from billing.models.products import Product, ProductPrice, ProviderProductPrice
 from billing.models.refunds import Dispute, Refund
 from billing.models.routing import RoutingDecision, RuleSet
 from billing.models.setup_sessions import SetupSession
@@ -34,8 +35,11 @@ __all__ = [
     "Payment",
     "PaymentMethod",
     "Price",
+    "Product",
+    "ProductPrice",
     "ProviderOwned",
     "ProviderPrice",
+    "ProviderProductPrice",
     "Refund",
     "RoutingDecision",
     "RuleSet",

@@ -40,6 +40,10 @@ class OrganizationQuerySet(models.QuerySet[M], Generic[M]):
     def for_organization(self, organization: Any) -> Self:
         return self.filter(organization=organization)
 
+    def in_mode(self) -> Self:
+        """All of them: these rows are ours, whatever mode a provider is in."""
+        return self.all()
+
 
 class ProviderQuerySet(OrganizationQuerySet[M]):
     """Rows that mirror a provider; those of another mode than the configured one do not exist."""

@@ -37,6 +37,13 @@ class Invoice(ProviderOwned):
         on_delete=models.PROTECT,
         related_name="invoices",
     )
+    decision = models.ForeignKey(
+        "billing.RoutingDecision",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="invoices",
+    )
     payment_method = models.ForeignKey(
         "billing.PaymentMethod",
         null=True,

@@ -94,15 +94,13 @@ class PriceQuerySet(models.QuerySet["Price"]):
         return self.filter(archived_at=None).order_by("currency", "interval")
 
 
-class Price(BaseModel):
-    """An amount per interval and currency. Once published its amount is frozen for ever.
+class FrozenAmount(BaseModel):
+    """Money that something costs. Once published its amount is frozen for ever.
 
     `published_amount_minor` and `published_currency` are written once, at the first publication;
     the constraint holds the amount equal to them, whoever writes.
     """
 
-    plan = models.ForeignKey(SubscriptionPlan, on_delete=models.PROTECT, related_name="prices")
-    interval = models.CharField(max_length=10, choices=choices(BillingInterval))
     currency = models.CharField(max_length=3)
     amount_minor = models.BigIntegerField(help_text="Minor units: cents, centavos, yen")
     tax_behavior = models.CharField(
@@ -113,27 +111,18 @@ class Price(BaseModel):
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
     archived_at = models.DateTimeField(null=True, blank=True)
 
-    objects = PriceQuerySet.as_manager()
-
     class Meta:
+        abstract = True
         constraints = [
-            models.UniqueConstraint(
-                fields=["plan", "interval", "currency"],
-                condition=Q(archived_at=None),
-                name="billing_price_one_active",
-            ),
             models.CheckConstraint(
                 condition=Q(published_amount_minor=None)
                 | Q(published_amount_minor=F("amount_minor"), published_currency=F("currency")),
-                name="billing_price_frozen",
+                name="billing_%(class)s_frozen",
             ),
             models.CheckConstraint(
-                condition=Q(amount_minor__gte=0), name="billing_price_not_negative"
+                condition=Q(amount_minor__gte=0), name="billing_%(class)s_not_negative"
             ),
         ]
-
-    def __str__(self) -> str:
-        return f"{self.amount} {self.currency} {self.interval}"
 
     @property
     def amount(self) -> Decimal | None:
@@ -145,26 +134,56 @@ class Price(BaseModel):
         return self.published_amount_minor is not None
 
 
-class ProviderPrice(ProviderOwned):
-    """A price as one provider sells it."""
+class Price(FrozenAmount):
+    """What a plan costs per interval and currency."""
 
-    price = models.ForeignKey(Price, on_delete=models.PROTECT, related_name="provider_prices")
+    plan = models.ForeignKey(SubscriptionPlan, on_delete=models.PROTECT, related_name="prices")
+    interval = models.CharField(max_length=10, choices=choices(BillingInterval))
+
+    objects = PriceQuerySet.as_manager()
+
+    class Meta(FrozenAmount.Meta):
+        constraints = [
+            models.UniqueConstraint(
+                fields=["plan", "interval", "currency"],
+                condition=Q(archived_at=None),
+                name="billing_price_one_active",
+            ),
+            *FrozenAmount.Meta.constraints,
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency} {self.interval}"
+
+
+class RemotePrice(ProviderOwned):
+    """A price as one provider sells it; the subclass names whose `price` it is."""
+
     provider_price_id = models.CharField(max_length=255)
     provider_product_id = models.CharField(max_length=255, blank=True)
     is_active = models.BooleanField(default=True)
 
-    objects = ProviderQuerySet["ProviderPrice"].as_manager()
-
     class Meta:
+        abstract = True
         constraints = [
             models.UniqueConstraint(
-                fields=["price", "provider", "mode"], name="billing_providerprice_once"
+                fields=["price", "provider", "mode"], name="billing_%(class)s_once"
             ),
             models.UniqueConstraint(
-                fields=["provider", "mode", "provider_price_id"],
-                name="billing_providerprice_remote",
+                fields=["provider", "mode", "provider_price_id"], name="billing_%(class)s_remote"
             ),
         ]
+
+
+class ProviderPrice(RemotePrice):
+    """A plan's price as one provider sells it."""
+
+    price = models.ForeignKey(Price, on_delete=models.PROTECT, related_name="provider_prices")
+
+    objects = ProviderQuerySet["ProviderPrice"].as_manager()
+
+    class Meta(RemotePrice.Meta):
+        pass
 
     def __str__(self) -> str:
         return f"{self.price} at {self.provider}"

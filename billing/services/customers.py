@@ -62,15 +62,34 @@ def _claim_creation(customer: Customer, alias: str) -> Operation:
         )
 
 
-def _request(customer: Customer, organization: AnyOrganization, alias: str) -> CustomerRequest:
+def missing_profile(organization: AnyOrganization, alias: str) -> list[str]:
+    """What `alias` requires in the billing profile and does not find there.
+
+    Nothing for a provider that is not configured any more.
+    """
     account = BillingAccount.objects.for_organization(organization).first()
-    profile = {
+    return _missing(_profile(organization, account), alias)
+
+
+def _profile(organization: AnyOrganization, account: BillingAccount | None) -> dict[str, str]:
+    return {
         "name": (account.name if account else "") or str(organization),
         "email": account.email if account else "",
         "phone": account.phone if account else "",
     }
+
+
+def _missing(profile: dict[str, str], alias: str) -> list[str]:
+    if alias not in providers.aliases():
+        return []
     required = providers.get(alias, PaymentProvider).features.required_profile
-    missing = [name for name in required if not profile.get(name)]
+    return [name for name in required if not profile.get(name)]
+
+
+def _request(customer: Customer, organization: AnyOrganization, alias: str) -> CustomerRequest:
+    account = BillingAccount.objects.for_organization(organization).first()
+    profile = _profile(organization, account)
+    missing = _missing(profile, alias)
     if missing:
         raise ProfileIncomplete(
             f"{alias} requires {', '.join(missing)} in the billing profile", missing=missing

@@ -11,6 +11,7 @@ from billing.providers.base import CollectsInvoices, ManagesPaymentMethods
 from billing.providers.types import PaymentMethodRequest
 from billing.registry import providers
 from billing.services import customers, invoices, operations, routing, sync
+from geo.ip import Visitor
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +24,7 @@ def add(
     billing_address: Mapping[str, str] | None = None,
     is_default: bool = False,
     user: Any = None,
+    visitor: Visitor | None = None,
     request_key: str = "",
 ) -> PaymentMethod:
     """Attach the browser's `token`; `provider` blank is the router's choice for a subscription.
@@ -30,7 +32,9 @@ def add(
     As the default method it takes over running subscriptions, and their open invoices are collected
     with it. Raises PaymentDeclined, UnsupportedOperation, ProfileIncomplete.
     """
-    alias = provider or route(organization, user)
+    alias = provider or route(
+        organization, billing_address=billing_address, user=user, visitor=visitor
+    )
     adapter = providers.get(alias, ManagesPaymentMethods)
     customer = customers.ensure(organization, alias)
     with operations.start("payment_method.add", customer, request_key) as operation:
@@ -51,14 +55,21 @@ def add(
     return _recorded(customer, method.provider_payment_method_id)
 
 
-def route(organization: AnyOrganization, user: Any) -> str:
+def route(
+    organization: AnyOrganization,
+    *,
+    billing_address: Mapping[str, str] | None = None,
+    user: Any = None,
+    visitor: Visitor | None = None,
+) -> str:
     """The provider that a subscription of `organization` would be paid at."""
-    return routing.decide(
-        organization,
+    inquiry = routing.Inquiry(
         transaction_type=TransactionType.SUBSCRIPTION,
-        needs=ManagesPaymentMethods,
-        user=user,
-    ).provider
+        billing_address=billing_address or {},
+        needs=(ManagesPaymentMethods,),
+        is_purchase=False,
+    )
+    return routing.decide(organization, inquiry, user=user, visitor=visitor).provider
 
 
 def set_default(method: PaymentMethod, *, request_key: str = "") -> PaymentMethod:

@@ -18,6 +18,7 @@ from billing.providers.base import ReadsPaymentMethods, SetsUpPaymentMethods
 from billing.providers.types import Ref, SetupRequest, SetupSessionData
 from billing.registry import providers
 from billing.services import customers, operations, payment_methods, sync
+from geo.ip import Visitor
 
 OPEN = "setup_session.open"
 
@@ -37,6 +38,7 @@ def open_session(
     methods: Sequence[str] = (),
     provider: str = "",
     user: Any = None,
+    visitor: Visitor | None = None,
     request_key: str = "",
 ) -> SetupState:
     """Open a session at `provider`, by default where a subscription would be paid.
@@ -45,7 +47,7 @@ def open_session(
     UnsupportedOperation where payment methods are not set up in sessions, ProfileIncomplete,
     InvalidRequest for a method that is not set up there, and what else the provider raises.
     """
-    alias = provider or payment_methods.route(organization, user)
+    alias = provider or payment_methods.route(organization, user=user, visitor=visitor)
     adapter = providers.get(alias, SetsUpPaymentMethods)
     customer = customers.ensure(organization, alias)
     with operations.start(OPEN, customer, request_key) as operation:

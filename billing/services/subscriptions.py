@@ -54,6 +54,7 @@ from billing.providers.base import (
 from billing.providers.types import SubscriptionData, SubscriptionRequest, SubscriptionUpdate
 from billing.registry import providers
 from billing.services import customers, operations, payment_methods, routing, sync
+from geo.ip import Visitor
 
 CREATE = "subscription.create"
 IN_PROGRESS_SECONDS = 5
@@ -78,19 +79,32 @@ def create(
     payment_method: PaymentMethod | None = None,
     token: str = "",
     billing_address: Mapping[str, str] | None = None,
+    decision: RoutingDecision | None = None,
     user: Any = None,
+    visitor: Visitor | None = None,
     request_key: str = "",
 ) -> Subscription:
     """Subscribe `organization` to `plan` at the provider that the router chooses.
 
-    Returns the subscription; where the customer must act it is `incomplete` with a `next_action`.
+    An earlier `decision` for the same purchase is kept to: the token that was made for its provider
+    goes there. Returns the subscription; where the customer must act it is `incomplete` with a
+    `next_action`.
     A repeated `request_key` returns the same subscription. Raises AlreadySubscribed,
-    PlanNotAvailable, NoRoute, ProfileIncomplete, PaymentDeclined (the attempt is then over), and
-    OutcomeUnknown (repeat with the same key).
+    PlanNotAvailable, NoRoute, DecisionOutdated, ProfileIncomplete, PaymentDeclined (the attempt is
+    then over), and OutcomeUnknown (repeat with the same key).
     """
     operation = _earlier(organization, request_key)
     if operation is None:
-        offer = _offer(organization, plan, interval, currency, user)
+        inquiry = routing.Inquiry(
+            transaction_type=TransactionType.SUBSCRIPTION,
+            plan=plan,
+            interval=interval,
+            currency=currency,
+            billing_address=billing_address or {},
+        )
+        if decision is None:
+            decision = routing.decide(organization, inquiry, user=user, visitor=visitor)
+        offer = _offer(routing.honor(decision, inquiry), inquiry)
         _make_room(organization)
         alias = offer.decision.provider
         customer = customers.ensure(organization, alias)
@@ -288,17 +302,10 @@ def _update_at_provider(
     )
 
 
-def _offer(
-    organization: AnyOrganization, plan: SubscriptionPlan, interval: str, currency: str, user: Any
-) -> _Offer:
-    decision = routing.decide(
-        organization,
-        transaction_type=TransactionType.SUBSCRIPTION,
-        currency=currency,
-        needs=ManagesSubscriptions,
-        user=user,
+def _offer(decision: RoutingDecision, inquiry: routing.Inquiry) -> _Offer:
+    provider_price = _provider_price(
+        inquiry.plan, inquiry.interval, decision.currency, decision.provider
     )
-    provider_price = _provider_price(plan, interval, decision.currency, decision.provider)
     return _Offer(decision=decision, price=provider_price.price, provider_price=provider_price)
 
 

@@ -5,108 +5,191 @@ from typing import Any
 import pytest
 
 from billing.errors import NoRoute
-from billing.routing import RoutingContext, Selection, select_provider
+from billing.routing import (
+    ProviderFacts,
+    RoutingContext,
+    Selection,
+    candidates,
+    problems,
+    select_provider,
+)
 
 RULES: list[dict[str, Any]] = [
     {"countries": ["MX"], "provider": "first", "currency": "MXN"},
     {"transaction_types": ["product_purchase"], "provider": "second"},
     {"currencies": ["EUR", "CHF"], "provider": "third"},
+    {"payment_methods": ["spei"], "provider": "fourth"},
     {"provider": "last"},
 ]
+ABLE = {
+    alias: ProviderFacts(hindrance="", methods={"card": [], "oxxo": ["MXN"]})
+    for alias in ("first", "second", "third", "fourth", "last")
+}
+
+
+def context(kind: str = "subscription", **known: str) -> RoutingContext:
+    return RoutingContext(transaction_type=kind, default_currency="USD", **known)
 
 
 def select(
-    kind: str = "subscription", why_not: dict[str, str] | None = None, **context: str
-) -> Any:
-    hindrances = why_not or {}
-    return select_provider(
-        RoutingContext(transaction_type=kind, **context),
-        RULES,
-        default_currency="USD",
-        why_not=lambda alias: hindrances.get(alias, ""),
-    )
+    kind: str = "subscription", facts: dict[str, ProviderFacts] | None = None, **known: str
+) -> Selection:
+    return select_provider(context(kind, **known), RULES, ABLE | (facts or {}))
 
 
 @pytest.mark.parametrize(
-    ("kind", "context", "provider", "currency"),
+    ("kind", "known", "provider", "currency"),
     [
         ("subscription", {"country": "MX"}, "first", "MXN"),
         ("subscription", {"country": "MX", "currency": "USD"}, "first", "USD"),
         ("product_purchase", {"country": "MX"}, "first", "MXN"),
         ("product_purchase", {"country": "DE"}, "second", "USD"),
         ("subscription", {"country": "DE", "currency": "EUR"}, "third", "EUR"),
+        ("subscription", {"country": "DE", "local_currency": "EUR"}, "last", "EUR"),
+        ("subscription", {"payment_method": "spei"}, "last", "USD"),
         ("subscription", {"country": "DE"}, "last", "USD"),
         ("subscription", {}, "last", "USD"),
     ],
 )
 def test_the_first_match_wins(
-    kind: str, context: dict[str, str], provider: str, currency: str
+    kind: str, known: dict[str, str], provider: str, currency: str
 ) -> None:
-    selection = select(kind, **context)
+    facts = {"last": ProviderFacts(hindrance="", methods={"card": [], "spei": []})}
+    selection = select(kind, facts, **known)
     assert (selection.provider, selection.currency) == (provider, currency)
     assert RULES[selection.rule_index]["provider"] == provider
 
 
 def test_every_rule_says_what_became_of_it() -> None:
     selection = select("product_purchase", country="DE")
-    assert [(rule["provider"], rule["result"]) for rule in selection.rules] == [
-        ("first", "skipped"),
-        ("second", "matched"),
-        ("third", "skipped"),
-        ("last", "not reached"),
+    assert [(each.provider, each.result, each.code) for each in selection.answers] == [
+        ("first", "skipped", "condition_not_met"),
+        ("second", "matched", "conditions_met"),
+        ("third", "skipped", "condition_not_met"),
+        ("fourth", "skipped", "condition_not_met"),
+        ("last", "not_reached", "conditions_met"),
     ]
-    assert selection.rules[0]["because"] == "the country is DE, not MX"
-    assert selection.rules[2]["because"] == "the currency is unknown, not EUR or CHF"
-    assert selection.reason == "The transaction type is product_purchase -> second."
-
-
-def test_what_comes_after_the_match_is_not_reached() -> None:
-    selection = select("product_purchase", country="MX")
-    results = [rule["result"] for rule in selection.rules]
-    assert results == ["matched", "not reached", "skipped", "not reached"]
-
-
-def test_a_rule_of_several_conditions_says_them_all() -> None:
-    context = RoutingContext(transaction_type="subscription", country="MX", currency="MXN")
-    rule = {"countries": ["MX"], "currencies": ["MXN"], "provider": "first"}
-    selection = select_provider(context, [rule], default_currency="USD")
-    assert selection.reason == "The country is MX and the currency is MXN -> first."
-
-
-def test_a_provider_that_cannot_take_it_is_skipped_with_the_reason() -> None:
-    selection = select(country="MX", why_not={"first": "it has no keys"})
-    assert selection.provider == "last"
-    assert selection.rules[0] == {
-        "provider": "first",
-        "result": "skipped",
-        "because": "it has no keys",
+    assert selection.answers[0].values == {
+        "condition": "countries",
+        "value": "DE",
+        "wanted": ["MX"],
     }
-    assert selection.currency == "USD"
+    assert selection.answers[2].values["value"] == ""
+    assert selection.answers[1].values == {"transaction_types": "product_purchase"}
+    assert [each.currency for each in selection.answers] == ["", "USD", "", "", "USD"]
 
 
-def test_nothing_left_is_no_route_and_says_why() -> None:
-    everybody = {rule["provider"]: "it has no keys" for rule in RULES}
-    with pytest.raises(NoRoute, match="first: it has no keys; second: .*; last: it has no keys"):
-        select(country="MX", why_not=everybody)
+def test_a_rule_of_several_conditions_names_the_first_that_is_not_met() -> None:
+    rules = [{"countries": ["MX"], "currencies": ["MXN"], "provider": "first"}]
+    met = select_provider(context(country="MX", currency="MXN"), rules, ABLE)
+    assert met.answers[0].values == {"countries": "MX", "currencies": "MXN"}
+    with pytest.raises(NoRoute) as caught:
+        select_provider(context(country="MX", currency="USD"), rules, ABLE)
+    assert caught.value.answers[0].values["condition"] == "currencies"  # type: ignore[attr-defined]
 
 
-def test_no_rules_at_all_is_no_route() -> None:
-    with pytest.raises(NoRoute, match=r"\(there are no rules\)"):
-        select_provider(RoutingContext(transaction_type="subscription"), [], default_currency="USD")
+def test_the_runner_up_is_the_next_other_provider_that_could() -> None:
+    assert select("product_purchase", country="MX").runner_up == "second"
+    assert select(country="MX").runner_up == "last"
+    assert select(country="DE").runner_up == ""
+    twice = [{"countries": ["MX"], "provider": "first"}, {"provider": "first"}]
+    assert select_provider(context(country="MX"), twice, ABLE).runner_up == ""
 
 
-def test_who_is_asked_is_only_who_matches() -> None:
-    asked: list[str] = []
+class TestFacts:
+    @pytest.mark.parametrize("code", ["not_configured", "capability_missing", "circuit_open"])
+    def test_a_hindrance_is_the_reason(self, code: str) -> None:
+        selection = select(facts={"first": ProviderFacts(hindrance=code)}, country="MX")
+        assert selection.provider == "last"
+        assert (selection.answers[0].code, selection.answers[0].result) == (code, "skipped")
 
-    def why_not(alias: str) -> str:
-        asked.append(alias)
-        return ""
+    def test_who_is_not_known_is_not_configured(self) -> None:
+        facts = {"last": ABLE["last"]}
+        selection = select_provider(context(country="MX"), RULES, facts)
+        assert selection.answers[0].code == "not_configured"
 
-    selection: Selection = select_provider(
-        RoutingContext(transaction_type="subscription", country="DE"),
-        RULES,
-        default_currency="USD",
-        why_not=why_not,
+    def test_the_first_currency_that_it_sells_in_counts(self) -> None:
+        facts = {"first": ProviderFacts(hindrance="", currencies=["EUR", "USD"])}
+        assert select(facts=facts, country="MX").currency == "USD"
+        assert select(facts=facts, country="MX", local_currency="EUR").currency == "EUR"
+
+    def test_without_a_published_price_it_is_skipped(self) -> None:
+        facts = {"first": ProviderFacts(hindrance="", currencies=["CAD"])}
+        selection = select(facts=facts, country="MX", item="Pro, monthly")
+        assert selection.provider == "last"
+        assert selection.answers[0].code == "no_published_price"
+        assert selection.answers[0].values == {"item": "Pro, monthly", "currencies": ["MXN", "USD"]}
+
+    def test_without_an_item_it_is_the_currency_that_is_not_taken(self) -> None:
+        facts = {"first": ProviderFacts(hindrance="", currencies=["CAD"])}
+        assert select(facts=facts, country="MX").answers[0].code == "currency_not_taken"
+
+    def test_only_the_currency_asked_for_counts(self) -> None:
+        facts = {"first": ProviderFacts(hindrance="", currencies=["MXN"])}
+        selection = select(facts=facts, country="MX", currency="USD")
+        assert selection.answers[0].values["currencies"] == ["USD"]
+
+    def test_a_method_chooses_the_currency_that_it_goes_with(self) -> None:
+        facts = {"last": ProviderFacts(hindrance="", methods={"sepa_debit": ["EUR"], "card": []})}
+        known = {"payment_method": "sepa_debit", "country": "DE", "local_currency": "EUR"}
+        assert select(facts=facts, **known).currency == "EUR"
+        assert select(facts=facts, **known).methods == ["sepa_debit", "card"]
+
+    def test_a_provider_without_the_method_asked_for_is_skipped(self) -> None:
+        facts = {"first": ProviderFacts(hindrance="", methods={"oxxo": ["MXN"]})}
+        selection = select(facts=facts, country="MX", payment_method="card")
+        assert selection.provider == "last"
+        assert selection.answers[0].code == "method_not_offered"
+        assert selection.answers[0].values == {
+            "payment_method": "card",
+            "currencies": ["MXN", "USD"],
+        }
+
+    def test_the_methods_are_those_of_the_currency(self) -> None:
+        assert select(country="MX").methods == ["card", "oxxo"]
+        assert select(country="MX", currency="USD").methods == ["card"]
+
+
+class TestNoRoute:
+    def test_it_says_what_became_of_every_rule(self) -> None:
+        facts = {alias: ProviderFacts(hindrance="circuit_open") for alias in ABLE}
+        with pytest.raises(NoRoute, match="first: circuit_open; second: condition_not_met; .*"):
+            select(facts=facts, country="MX")
+
+    def test_no_rules_at_all(self) -> None:
+        with pytest.raises(NoRoute, match="there are no rules"):
+            select_provider(context(), [], ABLE)
+
+
+def test_candidates_are_those_whose_conditions_are_met() -> None:
+    assert candidates(context(country="MX"), RULES) == ["first", "last"]
+    assert candidates(context("product_purchase", country="DE"), RULES) == ["second", "last"]
+    assert candidates(context(), [*RULES, {"provider": "last"}]) == ["last"]
+
+
+class TestProblems:
+    def test_rules_that_can_decide_have_none(self) -> None:
+        assert problems(RULES) == []
+
+    @pytest.mark.parametrize(
+        ("rules", "problem"),
+        [
+            ([], "There are no rules."),
+            ("MX", "There are no rules."),
+            (None, "There are no rules."),
+            (["first"], "Rule 1: it is not a mapping."),
+            ([{"countries": ["MX"]}], "Rule 1: it names no provider."),
+            ([{"provider": 7}], "Rule 1: it names no provider."),
+            ([{"provider": "a", "country": "MX"}], "Rule 1: 'country' is not a condition"),
+            ([{"provider": "a", "countries": "MX"}], "Rule 1: countries must be a list"),
+            ([{"provider": "a", "countries": []}], "Rule 1: countries must be a list"),
+            ([{"provider": "a", "currencies": [7]}], "Rule 1: currencies must be a list"),
+            (
+                [{"provider": "a", "transaction_types": ["gift"]}],
+                "Rule 1: there is no transaction type 'gift'.",
+            ),
+            ([{"provider": "a", "countries": ["MX"]}], "The last rule must match everything"),
+        ],
     )
-    assert asked == ["last"]
-    assert selection.reason == "No earlier rule applied -> last."
+    def test_each_is_told(self, rules: Any, problem: str) -> None:
+        assert any(each.startswith(problem) for each in problems(rules))

@@ -224,8 +224,9 @@ def invoices_view(request: HttpRequest) -> HttpResponse:
         rows = rows.filter(created_at__lt=before)
     columns = (
         "id", "number", "status", "payment_state", "subtotal_minor", "discount_minor",
-        "tax_minor", "total_minor", "amount_due_minor", "amount_paid_minor", "currency",
-        "subscription_id", "payment_method_id", "provider", "period_start", "period_end",
+        "tax_minor", "total_minor", "amount_due_minor", "amount_paid_minor", "refunded_minor",
+        "currency", "subscription_id", "decision_id", "payment_method_id", "provider",
+        "period_start", "period_end",
         "due_date", "paid_at", "next_attempt_at", "invoice_pdf_url", "hosted_invoice_url",
         "line_items", "created_at",
     )  # fmt: skip

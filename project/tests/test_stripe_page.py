@@ -7,7 +7,7 @@ import pytest
 import responses
 
 from billing.providers.stripe import events
-from billing.tests.contract.operations import CAPABILITIES
+from billing.tests.contract.operations import STRIPE
 from billing.tests.stripe_account import StripeAccount
 from project.documented_settings import BILLING_PROVIDERS
 from project.tests import stripe_page as page
@@ -47,7 +47,7 @@ def test_permissions_are_found_in_the_code() -> None:
 
 def test_every_operation_of_the_contract_has_its_permission() -> None:
     text = page.permissions()
-    for operation in (each for listed in CAPABILITIES.values() for each in listed):
+    for operation in (each for listed in STRIPE.values() for each in listed):
         words = operation.split("/")[2:4]
         assert f"`{words[0]}`" in text or f"`{'/'.join(words)}`" in text, operation
 

@@ -26,6 +26,7 @@ class InvoiceSerializer(RowSerializer):
     amount_paid = MoneyField()
     refunded = MoneyField()
     subscription = serializers.UUIDField(source="subscription_id", read_only=True, allow_null=True)
+    decision = serializers.UUIDField(source="decision_id", read_only=True, allow_null=True)
     payment_method = serializers.UUIDField(
         source="payment_method_id", read_only=True, allow_null=True
     )
@@ -49,6 +50,7 @@ class InvoiceSerializer(RowSerializer):
             "refunded",
             "currency",
             "subscription",
+            "decision",
             "payment_method",
             "provider",
             "period_start",

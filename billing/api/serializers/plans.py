@@ -2,13 +2,16 @@
 
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from billing.api.serializers.base import RowSerializer, money
+from billing.conf import conf
 from billing.enums import BillingInterval
 from billing.models import Price, SubscriptionPlan
 from billing.models.base import choices
+from geo import countries
 
 
 class PriceSerializer(RowSerializer):
@@ -34,7 +37,8 @@ class PlanReferenceSerializer(RowSerializer):
 
 
 class PlanSerializer(RowSerializer):
-    """`prices` can be narrowed by the context's `currency` and `interval`."""
+    """The context narrows `prices`: to a `currency` and `interval` that are asked for, or to the
+    `local_currency`, else the default one, where the plan has a price in it."""
 
     prices = serializers.SerializerMethodField()
     features = serializers.ListField(child=serializers.CharField(), read_only=True)
@@ -59,11 +63,20 @@ class PlanSerializer(RowSerializer):
     @extend_schema_field(PriceSerializer(many=True))
     def get_prices(self, plan: SubscriptionPlan) -> list[dict[str, Any]]:
         wanted = self.context.get("prices", {})
-        return [
-            PriceSerializer(price).data
+        prices = [
+            price
             for price in plan.prices.all()
             if all(getattr(price, name) == value for name, value in wanted.items())
         ]
+        return [PriceSerializer(price).data for price in self._localized(prices)]
+
+    def _localized(self, prices: list[Price]) -> list[Price]:
+        local = self.context.get("local_currency", "")
+        for currency in (local, conf.default_currency) if local else ():
+            found = [price for price in prices if price.currency == currency]
+            if found:
+                return found
+        return prices
 
 
 class PlanQuerySerializer(serializers.Serializer[Any]):
@@ -71,6 +84,22 @@ class PlanQuerySerializer(serializers.Serializer[Any]):
 
     currency = serializers.RegexField(r"^[A-Za-z]{3}$", required=False, help_text="ISO 4217")
     interval = serializers.ChoiceField(choices=choices(BillingInterval), required=False)
+    country = serializers.RegexField(
+        r"^[A-Za-z]{2}$",
+        required=False,
+        help_text=(
+            "ISO 3166-1 alpha-2. Prices in its currency where there are any, never converted; "
+            "without it the country that the request comes from."
+        ),
+    )
 
     def validate_currency(self, value: str) -> str:
         return value.upper()
+
+    def validate_country(self, value: str) -> str:
+        try:
+            return countries.normalize(value)
+        except ValueError:
+            raise serializers.ValidationError(
+                _("This is not a country code."), code="invalid_country"
+            ) from None

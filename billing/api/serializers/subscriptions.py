@@ -18,7 +18,13 @@ from billing.api.serializers.base import (
 )
 from billing.api.serializers.plans import PlanReferenceSerializer, PriceSerializer
 from billing.enums import BillingInterval, EndReason, IncompleteReason
-from billing.models import PaymentMethod, StateChange, Subscription, SubscriptionPlan
+from billing.models import (
+    PaymentMethod,
+    RoutingDecision,
+    StateChange,
+    Subscription,
+    SubscriptionPlan,
+)
 from billing.models.base import choices
 
 MAX_QUANTITY = 10_000
@@ -63,6 +69,23 @@ class PaymentMethodField(serializers.UUIDField):
         return method
 
 
+class DecisionField(serializers.UUIDField):
+    """A routing decision of the organization in the context."""
+
+    default_error_messages = {"does_not_exist": _("There is no such routing decision.")}
+
+    def to_internal_value(self, data: Any) -> Any:
+        identity = super().to_internal_value(data)
+        decision = (
+            RoutingDecision.objects.for_organization(self.context["organization"])
+            .filter(pk=identity)
+            .first()
+        )
+        if decision is None:
+            self.fail("does_not_exist")
+        return decision
+
+
 class MetadataField(serializers.DictField):
     """Up to 50 texts of the client's own, each up to 500 characters, keys up to 40."""
 
@@ -94,6 +117,9 @@ class SubscriptionCreateSerializer(StrictSerializer):
     payment_method = PaymentMethodField(required=False)
     payment_method_token = TokenField(required=False)
     billing_address = BillingAddressSerializer(required=False)
+    decision = DecisionField(
+        required=False, help_text="Id of the routing decision that the customer was shown"
+    )
 
     def validate_currency(self, value: str) -> str:
         return value.upper()

@@ -18,6 +18,7 @@ from billing.api.pagination import NEWEST_FIRST, KeysetPagination
 from billing.api.parsers import StrictJSONParser
 from billing.api.permissions import BelongsToOrganization, Tenant
 from billing.api.throttling import CallerThrottle
+from geo.ip import Visitor, visitor_of
 
 M = TypeVar("M", bound=Model)
 
@@ -30,6 +31,11 @@ class BillingViewSet(viewsets.GenericViewSet[M]):
     throttle_classes = (CallerThrottle,)
     pagination_class = KeysetPagination
     metadata_class = None
+
+    @property
+    def visitor(self) -> Visitor:
+        """Where the request comes from, as far as that can be believed."""
+        return visitor_of(self.request._request)
 
     def get_exception_handler(self) -> Callable[..., Any]:
         return problem_handler

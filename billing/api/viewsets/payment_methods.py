@@ -51,6 +51,7 @@ class PaymentMethodViewSet(ListModelMixin, OrganizationViewSet[PaymentMethod]):
             billing_address=asked.get("billing_address"),
             is_default=asked["is_default"],
             user=request.user,
+            visitor=self.visitor,
             request_key=request_key(request),
         )
         return Response(PaymentMethodSerializer(method).data, status=HTTP_201_CREATED)

@@ -3,6 +3,9 @@
 from typing import Any
 
 from django.db.models import QuerySet
+from django.utils.cache import patch_cache_control
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import conditional_page
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -12,8 +15,11 @@ from billing.api.schema import describe
 from billing.api.serializers.plans import PlanQuerySerializer, PlanSerializer
 from billing.api.viewsets.base import BillingViewSet
 from billing.models import SubscriptionPlan
+from geo.countries import currency_of
+from geo.lookup import lookup
 
 
+@method_decorator(conditional_page, name="dispatch")
 class PlanViewSet(ListModelMixin, RetrieveModelMixin, BillingViewSet[SubscriptionPlan]):
     authentication_classes = ()
     permission_classes = (AllowAny,)
@@ -27,7 +33,21 @@ class PlanViewSet(ListModelMixin, RetrieveModelMixin, BillingViewSet[Subscriptio
     def get_serializer_context(self) -> dict[str, Any]:
         query = PlanQuerySerializer(data=self.request.query_params)
         query.is_valid(raise_exception=True)
-        return {**super().get_serializer_context(), "prices": query.validated_data}
+        wanted = dict(query.validated_data)
+        country = wanted.pop("country", None)
+        local = "" if "currency" in wanted else self._local_currency(country)
+        return {**super().get_serializer_context(), "prices": wanted, "local_currency": local}
+
+    def _local_currency(self, country: str | None) -> str:
+        country = country or lookup(self.visitor).country
+        return currency_of(country) if country else ""
+
+    def finalize_response(self, *args: Any, **kwargs: Any) -> Response:
+        """Without `country` and `currency` prices depend on the visitor's address."""
+        response = super().finalize_response(*args, **kwargs)
+        if not {"country", "currency"} & set(self.request.query_params):
+            patch_cache_control(response, private=True)
+        return response
 
     @describe(
         "List the plans on sale",

@@ -44,6 +44,7 @@ class SetupSessionViewSet(OrganizationViewSet[SetupSession]):
             methods=asked["methods"],
             provider=asked.get("provider", ""),
             user=request.user,
+            visitor=self.visitor,
             request_key=request_key(request),
         )
         return Response(SetupSessionSerializer(state).data, status=HTTP_201_CREATED)

@@ -72,7 +72,9 @@ class SubscriptionViewSet(ListModelMixin, RetrieveModelMixin, OrganizationViewSe
             payment_method=asked.get("payment_method"),
             token=asked.get("payment_method_token", ""),
             billing_address=asked.get("billing_address"),
+            decision=asked.get("decision"),
             user=request.user,
+            visitor=self.visitor,
             request_key=request_key(request),
         )
         return Response(SubscriptionSerializer(subscription).data, status=HTTP_201_CREATED)

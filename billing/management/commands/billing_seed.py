@@ -16,7 +16,7 @@ from billing.enums import BillingInterval, Role
 from billing.models import BillingAccount, Membership, Price, SubscriptionPlan
 from billing.money import Money
 from billing.registry import providers
-from billing.services import plans, routing
+from billing.services import plans, rule_sets
 
 PASSWORD = "cobro-dev"
 PLANS: tuple[dict[str, Any], ...] = (
@@ -96,7 +96,7 @@ class Command(BaseCommand):
             prices = [price for number, row in enumerate(PLANS) for price in _plan(number, row)]
             logins = [_organization(row) for row in ORGANIZATIONS]
             logins.append(_staff())
-            routing.ensure_rule_set()
+            rule_sets.ensure_active()
         published = _publish(prices)
         self.stdout.write(f"{len(PLANS)} plans, {len(prices)} prices, {published} publications")
         self._print_logins(logins)

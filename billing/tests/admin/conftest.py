@@ -79,6 +79,14 @@ def make_rows(number: int = 1) -> dict[type, Any]:
         published_at=now,
     )
     add(models.ProviderPrice, **owned, price=price, provider_price_id=f"price_{number}")
+    product = add(models.Product, slug=f"product-{number}", name=HOSTILE[:100])
+    product_price = add(models.ProductPrice, product=product, currency="USD", amount_minor=2999)
+    add(
+        models.ProviderProductPrice,
+        **owned,
+        price=product_price,
+        provider_price_id=f"product_{number}",
+    )
     customer = add(
         models.Customer,
         **owned,
@@ -110,7 +118,10 @@ def make_rows(number: int = 1) -> dict[type, Any]:
         provider_setup_session_id=f"setup_{number}",
     )
     rule_set = add(
-        models.RuleSet, version=number, rules=[{"provider": alias}], is_active=number == 1
+        models.RuleSet,
+        version=number,
+        rules=[{"provider": alias}],
+        state="active" if number == 1 else "retired",
     )
     decision = add(
         models.RoutingDecision,
@@ -119,9 +130,19 @@ def make_rows(number: int = 1) -> dict[type, Any]:
         transaction_type="subscription",
         provider=alias,
         currency="USD",
-        rules=[{"provider": alias, "result": "matched", "because": "No earlier rule applied"}],
+        evidence=[
+            {"tier": "ip", "source": "header", "country": "MX", "network": "187.189.120.0/24"}
+        ],
+        answers=[
+            {
+                "provider": alias,
+                "result": "matched",
+                "code": "conditions_met",
+                "values": {},
+                "currency": "USD",
+            }
+        ],
         rule_index=0,
-        reason="No earlier rule applied.",
     )
     subscription = add(
         models.Subscription,

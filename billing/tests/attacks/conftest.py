@@ -90,6 +90,7 @@ def ours(subscription: Subscription, setup_session: SetupSession) -> Ours:
         "payment-methods": PaymentMethod.objects.get().pk,
         "invoices": Invoice.objects.get().pk,
         "setup-sessions": setup_session.pk,
+        "decisions": subscription.decision_id,
     }
     named = {name: str(pk) for name, pk in ids.items()}
     return Ours(ids=named, organization=str(subscription.organization_id))

@@ -48,8 +48,11 @@ class Row:
 
 # In an order in which one writer can do all of it.
 TABLE = {
+    "GET config": Row(PUBLIC),
     "GET plans": Row(PUBLIC),
     "GET plans/{slug}": Row(PUBLIC),
+    "GET decisions/{id}": Row(READ),
+    "POST decisions": Row(write(201, 201), {"transaction_type": "subscription"}),
     "GET subscriptions": Row(LIST),
     "GET subscriptions/{id}": Row(READ),
     "GET subscriptions/{id}/timeline": Row(READ),

@@ -46,8 +46,10 @@ STRIPE: Capabilities = {
         "POST /v1/invoices/{invoice}/finalize",
         "POST /v1/invoices/{invoice}/pay",
     ),
-    "VoidsInvoices": ("POST /v1/invoices/{invoice}/void",),
-    "WritesOffInvoices": ("POST /v1/invoices/{invoice}/mark_uncollectible",),
+    "WritesOffInvoices": (
+        "POST /v1/invoices/{invoice}/void",
+        "POST /v1/invoices/{invoice}/mark_uncollectible",
+    ),
     "PrintsInvoices": ("GET /v1/invoices/{invoice}",),
     "ReadsPayments": ("GET /v1/payment_intents/{intent}", "GET /v1/charges/{charge}"),
     "TakesPayments": ("POST /v1/payment_intents",),

@@ -178,7 +178,7 @@ def known() -> Relatives:
     return Relatives(
         customers={"cus_1": Customer(organization_id=uuid4())},
         payment_methods={"pm_1": PaymentMethod()},
-        subscriptions={"sub_1": Subscription()},
+        subscriptions={"sub_1": Subscription(decision_id=uuid4())},
         invoices={"inv_1": Invoice()},
         payments={"pay_1": Payment(organization_id=uuid4())},
         prices={"price_1": ProviderPrice(price=Price(plan_id=uuid4(), interval="yearly"))},
@@ -365,6 +365,7 @@ class TestInvoice:
     def test_every_column(self, known: Relatives) -> None:
         assert self.values(Invoice(), known) == {
             "subscription_id": known.subscriptions["sub_1"].pk,
+            "decision_id": known.subscriptions["sub_1"].decision_id,
             "number": "n" * 100,
             "status": "open",
             "provider_status": "w" * 60,
@@ -392,7 +393,7 @@ class TestInvoice:
         }
 
     def test_what_is_not_told_is_kept(self) -> None:
-        row = Invoice(subscription_id=uuid4(), status="uncollectible")
+        row = Invoice(subscription_id=uuid4(), decision_id=uuid4(), status="uncollectible")
         values = self.values(
             row,
             Relatives(),
@@ -402,6 +403,7 @@ class TestInvoice:
             payment_method_id=None,
         )
         assert (values["subscription_id"], values["status"]) == (row.subscription_id, row.status)
+        assert values["decision_id"] == row.decision_id
         assert not {
             "payment_intent_id",
             "provider_payment_method_id",

@@ -1,148 +1,376 @@
-"""Whose evidence counts, which rules decide, and what is stored of a decision."""
+"""Which rules decide, what is stored of a decision, and that it can be made again from that."""
 
-from types import SimpleNamespace
+import itertools
+import os
+import random
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError
-from django.db.models import QuerySet
+from django.utils import timezone
 
-from billing.errors import NoRoute
-from billing.models import BillingAccount, Organization, RoutingDecision, RuleSet
+from billing import circuit, explanations
+from billing.enums import BillingInterval, TransactionType
+from billing.errors import DecisionOutdated, NoRoute, PlanNotAvailable, ProviderUnavailable
+from billing.models import (
+    Organization,
+    Product,
+    ProductPrice,
+    ProviderProductPrice,
+    RoutingDecision,
+    RuleSet,
+    SubscriptionPlan,
+)
 from billing.providers.base import ManagesSubscriptions
-from billing.services import routing
+from billing.services import routing, rule_sets
+from billing.services.routing import Inquiry
 from billing.tests.conftest import make_organization
+from geo.countries import COUNTRIES
+from geo.ip import Visitor
 
 pytestmark = pytest.mark.django_db
 
+SUBSCRIPTION, PURCHASE = TransactionType.SUBSCRIPTION, TransactionType.PRODUCT_PURCHASE
 RULES = [
     {"countries": ["MX"], "provider": "conekta", "currency": "MXN"},
     {"transaction_types": ["product_purchase"], "provider": "polar"},
     {"provider": "stripe"},
 ]
+MANY = 10_000 if os.environ.get("SOAK") else 2_000
 
 
 @pytest.fixture(autouse=True)
 def configured(sandbox: Any, settings: Any) -> None:
     settings.BILLING_ROUTES = RULES
-    settings.BILLING_DEFAULT_CURRENCY = "CAD"
+    settings.BILLING_DEFAULT_CURRENCY = "USD"
+    settings.GEO_COUNTRY_HEADER = "CF-IPCountry"
+    settings.GEO_BACKENDS = ["geo.backends.header.Header"]
 
 
 def country_of(user: Any) -> str:
     """Stands in the settings as BILLING_USER_COUNTRY."""
-    return str(user.country)
+    return str(user)
 
 
-class TestRuleSet:
-    def test_the_first_is_made_from_the_settings(self) -> None:
-        made = routing.ensure_rule_set()
-        made.refresh_from_db()
-        assert (made.version, made.rules, made.is_active) == (1, RULES, True)
-        assert made.note == "From BILLING_ROUTES"
-        assert routing.ensure_rule_set() == made
+def visitor(country: str) -> Visitor:
+    return Visitor(ip="187.189.120.7", told_country=country)
 
-    def test_the_active_one_decides(self, django_assert_num_queries: Any) -> None:
-        RuleSet.objects.create(version=1, rules=[], is_active=False)
-        active = RuleSet.objects.create(version=2, rules=[{"provider": "polar"}], is_active=True)
-        RuleSet.objects.create(version=3, rules=[], is_active=False)
-        with django_assert_num_queries(1):
-            assert routing.ensure_rule_set() == active
 
-    def test_one_that_another_process_made_meanwhile_is_taken(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        theirs = RuleSet.objects.create(version=1, rules=RULES, is_active=True)
-        RuleSet.objects.create(version=2, rules=[], is_active=False)
-        with monkeypatch.context() as patch:
-            patch.setattr(QuerySet, "first", lambda self: None)
-            assert routing.ensure_rule_set() == theirs
+def make_product(slug: str, **sold: str) -> Product:
+    """A product that is sold at each alias in one currency."""
+    product = Product.objects.create(slug=slug, name=slug.capitalize())
+    for alias, currency in sold.items():
+        price, _ = ProductPrice.objects.get_or_create(
+            product=product, currency=currency, defaults={"amount_minor": 50000}
+        )
+        ProviderProductPrice.objects.create(
+            price=price, provider=alias, mode="sandbox", provider_price_id=f"{slug}-{alias}"
+        )
+    return product
 
-    def test_without_an_active_one_there_is_nothing_to_take(self) -> None:
-        """Version 1 is taken but switched off: no rules are made up."""
-        RuleSet.objects.create(version=1, rules=RULES, is_active=False)
-        with pytest.raises(RuleSet.DoesNotExist) as caught:
-            routing.ensure_rule_set()
-        assert isinstance(caught.value.__context__, IntegrityError)
+
+def decide(organization: Organization, kind: TransactionType, **asked: Any) -> RoutingDecision:
+    known = {name: asked.pop(name) for name in ("user", "visitor") if name in asked}
+    inquiry = Inquiry(transaction_type=kind, **asked)
+    return routing.decide(organization, inquiry, **known)
+
+
+class TestTheTableOfTheDesign:
+    """Country by billing address, profile, IP; then the kind of transaction; then the rest."""
+
+    @pytest.fixture
+    def guide(self) -> Product:
+        return make_product("guide", conekta="MXN", polar="USD")
+
+    @pytest.fixture
+    def course(self) -> Product:
+        return make_product("course", polar="USD")
+
+    def test_a_billing_address_in_mexico(self) -> None:
+        made = decide(make_organization("Tacos", "MX"), SUBSCRIPTION)
+        assert (made.provider, made.currency, made.runner_up) == ("conekta", "MXN", "stripe")
+        assert made.methods == ["card", "oxxo", "spei"]
+        assert explanations.explain(made) == [
+            "Conekta takes this subscription, in MXN.",
+            "Rule 1 decides. The country is MX.",
+            "The country MX comes from the billing address of the account.",
+            "Otherwise Stripe would take it.",
+        ]
+
+    def test_a_profile_in_mexico(self, settings: Any) -> None:
+        settings.BILLING_USER_COUNTRY = f"{__name__}.country_of"
+        made = decide(make_organization("Tacos", ""), SUBSCRIPTION, user="MX")
+        assert (made.provider, made.currency) == ("conekta", "MXN")
+        assert explanations.explain(made)[2] == "The country MX comes from the user's profile."
+
+    def test_an_address_of_the_internet_in_mexico(self) -> None:
+        made = decide(make_organization("Tacos", ""), SUBSCRIPTION, visitor=visitor("MX"))
+        assert (made.provider, made.currency) == ("conekta", "MXN")
+        assert explanations.explain(made)[2] == (
+            "The country MX comes from the IP address (header, network 187.189.120.0/24)."
+        )
+
+    def test_mexico_and_a_product_with_a_price_in_pesos(self, guide: Product) -> None:
+        made = decide(make_organization("Tacos", "MX"), PURCHASE, product=guide)
+        assert (made.provider, made.currency, made.runner_up) == ("conekta", "MXN", "polar")
+        assert made.methods == ["card", "oxxo", "spei"]
+        assert explanations.explain(made)[0] == "Conekta takes this purchase, in MXN."
+
+    def test_mexico_and_a_product_without_one(self, course: Product) -> None:
+        made = decide(make_organization("Tacos", "MX"), PURCHASE, product=course)
+        assert (made.provider, made.currency, made.runner_up) == ("polar", "USD", "")
+        assert explanations.explain(made) == [
+            "Polar takes this purchase, in USD.",
+            "Rule 2 decides. It is a product purchase.",
+            "The country MX comes from the billing address of the account.",
+            "Rule 1 (conekta) was skipped. Course has no published price there in MXN or USD.",
+            "No other provider would take it.",
+        ]
+
+    def test_a_product_elsewhere(self, guide: Product) -> None:
+        made = decide(make_organization("Software", "DE"), PURCHASE, product=guide)
+        assert (made.provider, made.currency) == ("polar", "USD")
+        assert explanations.explain(made)[3] == (
+            "Rule 1 (conekta) was skipped. The country is DE, and the rule is for MX."
+        )
+
+    def test_germany(self) -> None:
+        made = decide(make_organization("Software", "DE"), SUBSCRIPTION)
+        assert (made.provider, made.currency, made.runner_up) == ("stripe", "EUR", "")
+        assert made.methods == ["card", "sepa_debit"]
+        assert explanations.explain(made)[1] == (
+            "Rule 3 decides. It takes all that no earlier rule took."
+        )
+
+    def test_nothing_known(self) -> None:
+        made = decide(make_organization("Ghost", ""), SUBSCRIPTION)
+        assert (made.provider, made.currency, made.country) == ("stripe", "USD", "")
+        assert made.methods == ["card"]
+        assert explanations.explain(made)[2:4] == [
+            "Nothing tells the customer's country.",
+            "Rule 1 (conekta) was skipped. The country is not known, and the rule is for MX.",
+        ]
 
 
 class TestDecide:
     def test_everything_is_stored(self) -> None:
         organization = make_organization("Software", "DE")
-        made = routing.decide(organization, transaction_type="product_purchase", currency="EUR")
+        made = decide(organization, PURCHASE, currency="EUR", visitor=visitor("MX"))
         row = RoutingDecision.objects.get()
         assert row == made
         assert row.organization == organization
         assert row.rule_set == RuleSet.objects.get()
-        assert (row.transaction_type, row.provider, row.currency) == (
-            "product_purchase",
-            "polar",
-            "EUR",
-        )
-        assert (row.country, row.rule_index) == ("DE", 1)
-        assert row.evidence == [
-            {"source": "billing address", "country": "DE"},
-            {"source": "billing profile", "country": "DE"},
+        assert (row.transaction_type, row.country, row.rule_index) == ("product_purchase", "DE", 1)
+        assert [(each["source"], each["country"]) for each in row.evidence] == [
+            ("account_address", "DE"),
+            ("account_country", "DE"),
+            ("header", "MX"),
         ]
-        assert [rule["result"] for rule in row.rules] == ["skipped", "matched", "not reached"]
-        assert row.reason == "The transaction type is product_purchase -> polar."
+        assert row.context == {
+            "transaction_type": "product_purchase",
+            "default_currency": "USD",
+            "country": "DE",
+            "local_currency": "EUR",
+            "currency": "EUR",
+            "payment_method": "",
+            "item": "",
+        }
+        assert set(row.facts) == {"polar", "stripe"}
+        assert [each["result"] for each in row.answers] == ["skipped", "matched", "not_reached"]
 
-    def test_the_rule_s_currency_counts_where_none_is_asked_for(self) -> None:
-        organization = make_organization("Tacos", "MX")
-        made = routing.decide(organization, transaction_type="subscription")
-        assert (made.provider, made.currency) == ("conekta", "MXN")
+    def test_what_speaks_against_it_is_told(self) -> None:
+        made = decide(make_organization("Software", "DE"), SUBSCRIPTION, visitor=visitor("MX"))
+        assert explanations.explain(made)[3] == (
+            "Against it speaks the IP address (header, network 187.189.120.0/24) with MX, "
+            "which counts less."
+        )
 
-    def test_the_default_currency_counts_where_no_rule_names_one(self) -> None:
+    def test_the_address_of_the_request_comes_first(self) -> None:
         organization = make_organization("Software", "DE")
-        assert routing.decide(organization, transaction_type="subscription").currency == "CAD"
+        made = decide(organization, SUBSCRIPTION, billing_address={"country": "MX"})
+        assert (made.provider, made.country) == ("conekta", "MX")
 
     def test_a_provider_without_keys_is_skipped(self, settings: Any) -> None:
         del settings.BILLING_PROVIDERS["conekta"]
-        organization = make_organization("Tacos", "MX")
-        made = routing.decide(organization, transaction_type="subscription")
+        made = decide(make_organization("Tacos", "MX"), SUBSCRIPTION)
         assert made.provider == "stripe"
-        assert made.rules[0]["because"] == "the provider has no keys configured"
+        assert explanations.because(made.answers[0]) == "The provider is not set up here."
 
     def test_a_provider_that_cannot_do_what_is_needed_is_skipped(self) -> None:
         organization = make_organization("Software", "DE")
-        made = routing.decide(
-            organization, transaction_type="product_purchase", needs=ManagesSubscriptions
-        )
+        made = decide(organization, PURCHASE, needs=(ManagesSubscriptions,))
         assert made.provider == "stripe"
-        assert made.rules[1]["because"] == "the provider does not have ManagesSubscriptions"
+        assert explanations.because(made.answers[1]) == (
+            "The provider cannot do this (ManagesSubscriptions)."
+        )
 
-    def test_what_nobody_takes_leaves_nothing(self, settings: Any) -> None:
+    def test_a_method_that_is_not_offered_passes_a_provider_over(self, settings: Any) -> None:
+        settings.BILLING_DEFAULT_CURRENCY = "EUR"
+        organization = make_organization("Tacos", "MX")
+        made = decide(organization, SUBSCRIPTION, payment_method="sepa_debit")
+        assert (made.provider, made.currency, made.methods) == (
+            "stripe",
+            "EUR",
+            ["card", "sepa_debit"],
+        )
+        assert explanations.because(made.answers[0]) == "It does not take sepa_debit in MXN."
+
+    def test_a_currency_that_is_not_taken_passes_a_provider_over(self) -> None:
+        made = decide(make_organization("Tacos", "MX"), SUBSCRIPTION, currency="EUR")
+        assert made.provider == "stripe"
+        assert explanations.because(made.answers[0]) == "It takes nothing in EUR."
+
+    def test_of_the_published_currencies_the_country_s_own_is_taken(
+        self, published: dict[str, SubscriptionPlan]
+    ) -> None:
+        plan = {"plan": published["startup"], "interval": "monthly"}
+        assert decide(make_organization("Tacos", "MX"), SUBSCRIPTION, **plan).currency == "MXN"
+        assert decide(make_organization("Software", "DE"), SUBSCRIPTION, **plan).currency == "USD"
+
+    def test_an_open_circuit_passes_over_new_purchases_only(self, settings: Any) -> None:
+        organization = make_organization("Tacos", "MX")
+        _open("conekta", settings)
+        made = decide(organization, SUBSCRIPTION)
+        assert (made.provider, made.answers[0]["code"]) == ("stripe", "circuit_open")
+        assert decide(organization, SUBSCRIPTION, is_purchase=False).provider == "conekta"
+
+    def test_how_many_queries_it_takes(
+        self, published: dict[str, SubscriptionPlan], django_assert_num_queries: Any
+    ) -> None:
+        organization = make_organization("Tacos", "MX")
+        rule_sets.ensure_active()
+        with django_assert_num_queries(5):
+            decide(organization, SUBSCRIPTION, plan=published["startup"], interval="monthly")
+
+
+class TestNobodyTakesIt:
+    def test_without_any_provider(self, settings: Any) -> None:
         settings.BILLING_PROVIDERS = {}
-        with pytest.raises(NoRoute, match="stripe: the provider has no keys configured"):
-            routing.decide(make_organization("Software", "DE"), transaction_type="subscription")
+        with pytest.raises(NoRoute, match="stripe: not_configured"):
+            decide(make_organization("Software", "DE"), SUBSCRIPTION)
         assert not RoutingDecision.objects.exists()
 
+    def test_for_want_of_a_price(self, published: dict[str, SubscriptionPlan]) -> None:
+        with pytest.raises(PlanNotAvailable):
+            decide(
+                make_organization("Software", "DE"),
+                SUBSCRIPTION,
+                plan=published["startup"],
+                currency="CHF",
+            )
 
-class TestEvidence:
-    def evidence(self, organization: Organization, user: Any = None) -> list[tuple[str, str]]:
-        made = routing.decide(organization, transaction_type="subscription", user=user)
-        assert made.country == (made.evidence[0]["country"] if made.evidence else "")
-        return [(item["source"], item["country"]) for item in made.evidence]
+    def test_while_the_circuit_is_open(self, settings: Any) -> None:
+        _open("stripe", settings)
+        with pytest.raises(ProviderUnavailable) as caught:
+            decide(make_organization("Software", "DE"), SUBSCRIPTION)
+        assert caught.value.retry_after == settings.BILLING_CIRCUIT_SECONDS
 
-    def test_the_address_comes_before_the_profile_and_the_user(self, settings: Any) -> None:
-        settings.BILLING_USER_COUNTRY = f"{__name__}.country_of"
-        organization = make_organization("Software", "DE")
-        BillingAccount.objects.update(country="mx")
-        assert self.evidence(organization, SimpleNamespace(country="fr")) == [
-            ("billing address", "DE"),
-            ("billing profile", "MX"),
-            ("user profile", "FR"),
-        ]
 
-    def test_what_is_not_known_is_left_out(self) -> None:
-        organization = make_organization("Software", "")
-        BillingAccount.objects.update(address={"line1": "1 Main Street"})
-        assert self.evidence(organization, SimpleNamespace(country="FR")) == []
+class TestHonor:
+    @pytest.fixture
+    def decision(self, published: dict[str, SubscriptionPlan]) -> RoutingDecision:
+        return decide(
+            make_organization("Tacos", "MX"),
+            SUBSCRIPTION,
+            plan=published["startup"],
+            interval="monthly",
+        )
 
-    def test_without_an_account_only_the_user_is_asked(self, settings: Any) -> None:
-        settings.BILLING_USER_COUNTRY = f"{__name__}.country_of"
-        make_organization("Other", "DE")
-        organization = Organization.objects.create(name="Software")
-        assert self.evidence(organization) == []
-        assert self.evidence(organization, SimpleNamespace(country="mx")) == [
-            ("user profile", "MX")
-        ]
+    def test_the_same_purchase(self, decision: RoutingDecision) -> None:
+        same = Inquiry(transaction_type=SUBSCRIPTION, plan=decision.plan, interval="monthly")
+        assert routing.honor(decision, same) == decision
+
+    @pytest.mark.parametrize(
+        "other",
+        [{"plan": "business"}, {"interval": "yearly"}, {"currency": "USD"}, {"kind": PURCHASE}],
+    )
+    def test_another_purchase(
+        self, decision: RoutingDecision, published: dict[str, SubscriptionPlan], other: Any
+    ) -> None:
+        inquiry = Inquiry(
+            transaction_type=other.get("kind", SUBSCRIPTION),
+            plan=published[other.get("plan", "startup")],
+            interval=other.get("interval", "monthly"),
+            currency=other.get("currency", ""),
+        )
+        with pytest.raises(DecisionOutdated):
+            routing.honor(decision, inquiry)
+
+    def test_one_that_is_too_old(self, decision: RoutingDecision, settings: Any) -> None:
+        settings.BILLING_DECISION_HOURS = 1
+        same = Inquiry(transaction_type=SUBSCRIPTION)
+        decision.created_at = timezone.now() - timedelta(minutes=59)
+        assert routing.honor(decision, same)
+        decision.created_at = timezone.now() - timedelta(minutes=61)
+        with pytest.raises(DecisionOutdated):
+            routing.honor(decision, same)
+
+
+def test_thousands_of_decisions_are_made_again_after_the_rules_have_changed(
+    published: dict[str, SubscriptionPlan], settings: Any
+) -> None:
+    """Equal to what was stored, from nothing but that: prices and settings count no more."""
+    chance = random.Random(7)  # noqa: S311 - to be repeated
+    organization = make_organization("Everywhere", "")
+    products = [make_product("guide", conekta="MXN", polar="USD"), make_product("a", polar="EUR")]
+    made: list[RoutingDecision] = []
+    for number in itertools.count():
+        if len(made) == MANY:
+            break
+        if number % (MANY // 8) == 0:
+            _other_rules(chance)
+            _other_circuits(chance, settings)
+        try:
+            decision = routing.consider(*_any_inquiry(chance, list(published.values()), products))
+        except (NoRoute, PlanNotAvailable, ProviderUnavailable):
+            continue
+        decision.organization = organization
+        made.append(decision)
+    RoutingDecision.objects.bulk_create(made, batch_size=500)
+    _other_rules(chance)
+    settings.BILLING_PROVIDERS, settings.BILLING_DEFAULT_CURRENCY = {}, "JPY"
+    ProviderProductPrice.objects.all().delete()
+
+    stored = RoutingDecision.objects.select_related("rule_set")
+    assert {each.provider for each in stored} == {"conekta", "polar", "stripe"}
+    assert len({each.rule_set.version for each in stored}) > 5
+    for decision in stored.iterator(chunk_size=2_000):
+        assert routing.recompute(decision) == routing.selection_of(decision)
+
+
+def _any_inquiry(
+    chance: random.Random, plans: list[SubscriptionPlan], products: list[Product]
+) -> tuple[Inquiry, list[Any]]:
+    kind = chance.choice([SUBSCRIPTION, PURCHASE])
+    is_subscription = kind == SUBSCRIPTION
+    country = chance.choice(["MX", "DE", "US", chance.choice(sorted(COUNTRIES)), ""])
+    known = routing.evidence.gather(None, visitor=visitor(country))
+    return Inquiry(
+        transaction_type=kind,
+        plan=chance.choice([None, *plans]) if is_subscription else None,
+        interval=chance.choice(["", *BillingInterval]) if is_subscription else "",
+        product=None if is_subscription else chance.choice([None, *products]),
+        currency=chance.choice(["", "", "", "", "MXN", "EUR"]),
+        payment_method=chance.choice(["", "", "", "", "card", "oxxo"]),
+    ), known
+
+
+def _other_rules(chance: random.Random) -> None:
+    rules = [*RULES[:2], {"currencies": ["EUR"], "provider": "stripe"}]
+    rules.append({"payment_methods": ["oxxo"], "provider": "conekta"})
+    chance.shuffle(rules)
+    draft = rule_sets.draft(rule_sets.ensure_active())
+    rule_sets.activate(rule_sets.edit(draft, [*rules, RULES[2]], note="shuffled"))
+
+
+def _other_circuits(chance: random.Random, settings: Any) -> None:
+    circuit.cache.clear()
+    if chance.random() < 0.4:
+        _open(chance.choice(["conekta", "polar"]), settings)
+
+
+def _open(alias: str, settings: Any) -> None:
+    settings.BILLING_CIRCUIT_SECONDS = 30
+    for _ in range(5):
+        circuit.record_failure(alias)
+    assert circuit.is_open(alias)

@@ -47,7 +47,7 @@ class TestCreate:
         assert subscription.status == SubscriptionStatus.ACTIVE
         assert subscription.provider == "conekta"
         assert subscription.price.currency == "MXN"
-        assert subscription.decision.reason == "The country is MX -> conekta."
+        assert subscription.decision.answers[0]["values"] == {"countries": "MX"}
         assert subscription.current_period_end > subscription.current_period_start
         deliver("conekta")
         invoice = Invoice.objects.get()

@@ -37,7 +37,7 @@ class InvoiceKind(Kind):
     model = Invoice
     id_field = "provider_invoice_id"
     columns = (
-        "organization_id", "customer_id", "subscription_id", "payment_method_id",
+        "organization_id", "customer_id", "subscription_id", "decision_id", "payment_method_id",
         "provider_payment_method_id", "payment_intent_id", "number", "status", "provider_status",
         "payment_state", "currency", "subtotal_minor", "discount_minor", "tax_minor", "total_minor",
         "amount_due_minor", "amount_paid_minor", "period_start", "period_end", "due_date",
@@ -75,6 +75,7 @@ class InvoiceKind(Kind):
         subscription = relatives.subscriptions.get(data.subscription_id or "")
         values: dict[str, Any] = {
             "subscription_id": subscription.pk if subscription else row.subscription_id,
+            "decision_id": subscription.decision_id if subscription else row.decision_id,
             "number": data.number[:100],
             "status": status,
             "provider_status": data.provider_status[:60],
