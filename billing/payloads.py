@@ -1,7 +1,7 @@
 """Reading JSON that a stranger sent. Plain Python.
 
-`parse_object` refuses what no provider sends; `clean` makes the rest storable in every database,
-`mask_json` free of card numbers.
+`parse_object` refuses what no provider sends; `clean` makes the rest storable in every database
+(`parse_storable` does both at once), `mask_json` free of card numbers.
 """
 
 import json
@@ -15,7 +15,9 @@ from billing.errors import InvalidPayload
 
 MAX_DEPTH = 100
 _INT64 = 2**63
+_INT64_DIGITS = 19  # with fewer, a number always fits
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_MAYBE_UNSTORABLE = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 
 
 def parse_object(body: bytes | str) -> dict[str, Any]:
@@ -23,14 +25,36 @@ def parse_object(body: bytes | str) -> dict[str, Any]:
 
     NaN, Infinity, nesting over 100 and numbers too long to read are refused as well.
     """
+    return _parsed(_text(body), _AS_SENT)
+
+
+def parse_storable(body: bytes | str) -> dict[str, Any]:
+    """Parse a JSON object as every database can hold it: what `clean` makes of `parse_object`.
+
+    Raises InvalidPayload as `parse_object` does.
+    """
+    text = _text(body)
+    value = _parsed(text, _STORABLE)
+    # UTF-8 and JSON carry such characters as escapes only.
+    return dict(clean(value)) if _MAYBE_UNSTORABLE.search(text) else value
+
+
+def _text(body: bytes | str) -> str:
     try:
-        text = body.decode("utf-8") if isinstance(body, bytes) else body
-        value = json.loads(text, parse_constant=_refuse_constant)
+        return body.decode("utf-8") if isinstance(body, bytes) else body
+    except UnicodeDecodeError as exc:
+        raise InvalidPayload("the body is not UTF-8") from exc
+
+
+def _parsed(text: str, decoder: json.JSONDecoder) -> dict[str, Any]:
+    try:
+        value = decoder.decode(text)
     except (ValueError, RecursionError) as exc:
         raise InvalidPayload("the body is not a JSON object that we read") from exc
     if not isinstance(value, dict):
         raise InvalidPayload("the body is not a JSON object")
-    if _depth_exceeds(value, MAX_DEPTH):
+    has_depth = text.count("{") + text.count("[") > MAX_DEPTH
+    if has_depth and _depth_exceeds(value, MAX_DEPTH):
         raise InvalidPayload(f"the body is nested deeper than {MAX_DEPTH}")
     return value
 
@@ -87,6 +111,15 @@ def mask_json(text: str) -> str:
     return text if masked == value and not has_twins else json.dumps(clean(masked))
 
 
+def _storable_integer(text: str) -> Any:
+    number = int(text)
+    return number if len(text) < _INT64_DIGITS else clean(number)
+
+
+def _storable_float(text: str) -> Any:
+    return clean(float(text))
+
+
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
@@ -105,3 +138,9 @@ def _depth_exceeds(value: object, limit: int) -> bool:
         if not level:
             return False
     return True
+
+
+_AS_SENT = json.JSONDecoder(parse_constant=_refuse_constant)
+_STORABLE = json.JSONDecoder(
+    parse_int=_storable_integer, parse_float=_storable_float, parse_constant=_refuse_constant
+)

@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from billing.enums import EventKind, Mode, WebhookState
 from billing.models.base import BaseModel, choices
-from billing.payloads import clean, parse_object
+from billing.payloads import parse_storable
 
 DUE_STATES = [WebhookState.PENDING.value, WebhookState.WAITING.value, WebhookState.FAILED.value]
 
@@ -81,4 +81,4 @@ class WebhookEvent(BaseModel):
     @property
     def payload(self) -> Any:
         """The body as JSON, with what no database column can hold replaced."""
-        return clean(parse_object(self.body))
+        return parse_storable(self.body)

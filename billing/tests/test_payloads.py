@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.errors import InvalidPayload
-from billing.payloads import MAX_DEPTH, clean, parse_object, require_text
+from billing.payloads import MAX_DEPTH, clean, parse_object, parse_storable, require_text
 
 # Text as JSON can carry it: NUL and lone surrogates included.
 TEXT = st.text(st.characters(exclude_categories=[]), max_size=20)
@@ -40,6 +40,36 @@ def test_any_json_object_is_storable_once_cleaned(value: dict[str, Any]) -> None
     assert clean(cleaned) == cleaned
 
 
+@given(st.dictionaries(TEXT, JSON_VALUES, max_size=4), st.booleans())
+def test_reading_storably_is_reading_and_cleaning(value: dict[str, Any], is_ascii: bool) -> None:
+    body = json.dumps(value, ensure_ascii=is_ascii).encode(errors="surrogatepass")
+    try:
+        expected = clean(parse_object(body))
+    except InvalidPayload:
+        with pytest.raises(InvalidPayload):
+            parse_storable(body)
+    else:
+        assert repr(parse_storable(body)) == repr(expected)
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [
+        (b"9223372036854775807", 2**63 - 1),
+        (b"9223372036854775808", "9223372036854775808"),
+        (b"-9223372036854775808", -(2**63)),
+        (b"-9223372036854775809", "-9223372036854775809"),
+        (b"1e999", "inf"),
+        (b"-1e999", "-inf"),
+        (b"1.5", 1.5),
+        (b'"\\u0000 \\uD800 \\udfff"', "\ufffd \ufffd \ufffd"),
+        (b'"\\u00e9 \\ud83d\\ude00"', "\u00e9 \U0001f600"),
+    ],
+)
+def test_what_no_database_holds_is_replaced_as_it_is_read(sent: bytes, stored: object) -> None:
+    assert parse_storable(b'{"a": ' + sent + b"}") == {"a": stored}
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -67,6 +97,10 @@ def test_what_no_provider_sends_is_refused(body: bytes) -> None:
 def test_nesting_up_to_the_limit_is_read() -> None:
     body = '{"a":' * MAX_DEPTH + "1" + "}" * MAX_DEPTH
     assert parse_object(body)
+
+
+def test_many_objects_beside_each_other_are_not_nesting() -> None:
+    assert parse_object('{"a": [' + ", ".join(["{}"] * 2 * MAX_DEPTH) + "]}")
 
 
 def test_numbers_stay_numbers_where_a_database_holds_them() -> None:

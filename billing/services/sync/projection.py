@@ -59,7 +59,8 @@ class Snapshot:
 
     @property
     def is_masked(self) -> bool:
-        """Whether intake has masked card numbers in it; what a provider answers is not masked."""
+        """Whether it was read from a stored event, whose payload is masked and cleaned; what a
+        provider answers is neither."""
         return self.cause == ChangeCause.WEBHOOK and not self.is_fetched
 
 
@@ -193,7 +194,8 @@ def _assign(row: Any, values: dict[str, Any], snapshot: Snapshot) -> None:
     if snapshot.is_fetched:
         stamps.append(snapshot.data.as_of)
     row.provider_version = max(stamp for stamp in stamps if stamp)
-    row.provider_data = _storable(snapshot.data.raw, is_masked=snapshot.is_masked)
+    raw = snapshot.data.raw
+    row.provider_data = raw if snapshot.is_masked else mask_value(clean(raw))
     row.sync_seq += 1
 
 

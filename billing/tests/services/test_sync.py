@@ -1,5 +1,6 @@
 """What a snapshot leaves behind: the row, its line in the ledger, its links, and who is told."""
 
+import json
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
@@ -223,7 +224,8 @@ class TestRow:
 
     def test_what_intake_masked_is_not_masked_again(self, customer: Customer) -> None:
         """A number that only looks like a card's was let through on purpose."""
-        project(told(objects.customer("001", name=f"{CARD}\x00")))
+        body = json.dumps(objects.customer("001", name=f"{CARD}\x00"))
+        project(told(WebhookEvent(body=body).payload))
         row = Customer.objects.get()
         assert row.name == row.provider_data["name"] == f"{CARD}\ufffd"
 
