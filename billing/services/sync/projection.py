@@ -16,7 +16,7 @@ from django.db import transaction
 
 from billing.cards import mask_value
 from billing.enums import ChangeCause, ChangeOutcome, EventKind
-from billing.models import StateChange, WebhookEvent
+from billing.models import StateChange, WebhookEvent, bulk
 from billing.payloads import clean
 from billing.providers.types import ObjectData
 from billing.services.sync import links
@@ -137,7 +137,7 @@ def project(kind: Kind, provider: str, mode: str, snapshots: Sequence[Snapshot])
     changes = [
         change for result in results if result.is_settled for change in _ledger(kind, result)
     ]
-    StateChange.objects.bulk_create(changes)
+    bulk.write(changes)
     promised = links.promise(kind, provider, mode, results)
     transaction.on_commit(lambda: links.after_commit(provider, mode, results, changes, promised))
     return results
@@ -222,13 +222,7 @@ def _write(kind: Kind, results: Sequence[Projected]) -> None:
     """
     rows = [result.row for result in results if result.is_written]
     rows.sort(key=lambda row: str(getattr(row, kind.id_field)))
-    if rows:
-        kind.model._default_manager.bulk_create(
-            rows,
-            update_conflicts=True,
-            unique_fields=["id"],
-            update_fields=[kind.id_field, *kind.columns, *_BOOKKEEPING],
-        )
+    bulk.write(rows, columns=[kind.id_field, *kind.columns, *_BOOKKEEPING])
 
 
 def _ledger(kind: Kind, result: Projected) -> list[StateChange]:
