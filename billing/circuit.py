@@ -4,7 +4,7 @@ A cache that does not answer counts as a closed circuit: billing must not depend
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from django.core.cache import cache
@@ -26,7 +26,14 @@ def ensure_closed(alias: str) -> None:
 
 def is_open(alias: str) -> bool:
     """Whether calls to `alias` are refused right now."""
-    return bool(_try(lambda: cache.get(_open_key(alias)), None))
+    return alias in open_among([alias])
+
+
+def open_among(aliases: Iterable[str]) -> set[str]:
+    """Return those of `aliases` that calls are refused to right now."""
+    keys = {_open_key(alias): alias for alias in aliases}
+    found: dict[str, object] = _try(lambda: cache.get_many(list(keys)), {})
+    return {keys[key] for key in found}
 
 
 def record_success(alias: str) -> None:

@@ -1,6 +1,6 @@
 """Gathers evidence and facts, asks the pure router, and stores the decision with its reasons."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -190,10 +190,16 @@ def _context(inquiry: Inquiry, known: list[Evidence]) -> RoutingContext:
 
 
 def _facts(
-    inquiry: Inquiry, context: RoutingContext, aliases: Iterable[str]
+    inquiry: Inquiry, context: RoutingContext, aliases: list[str]
 ) -> dict[str, ProviderFacts]:
     sold = _sold(inquiry)
-    return {alias: _facts_of(alias, inquiry, context, sold.get(alias, [])) for alias in aliases}
+    silent = circuit.open_among(aliases) if inquiry.is_purchase else set()
+    return {
+        alias: ProviderFacts(hindrance="circuit_open")
+        if alias in silent
+        else _facts_of(alias, inquiry, context, sold.get(alias, []))
+        for alias in aliases
+    }
 
 
 def _facts_of(
@@ -206,8 +212,6 @@ def _facts_of(
         return ProviderFacts(
             hindrance="capability_missing", needs=[each.__name__ for each in needs]
         )
-    if inquiry.is_purchase and circuit.is_open(alias):
-        return ProviderFacts(hindrance="circuit_open")
     features = providers.get(alias, PaymentProvider).features
     is_any = not inquiry.item and not sold
     return ProviderFacts(

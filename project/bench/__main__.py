@@ -12,7 +12,7 @@ from project.bench.figures import Table, say
 from project.bench.stack import Stack, running_stack
 from project.tests.services import MissingProgram
 
-PARTS = ("intake", "drain", "reads", "starts", "lookup")
+PARTS = ("intake", "drain", "reads", "starts", "lookup", "decisions")
 
 
 def main(arguments: list[str]) -> int:
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
 
 def measure(name: str, stack: Stack, table: Table, *, is_quick: bool) -> None:
     # Django is set up by now, and not before.
-    from project.bench import drain, intake, lookup, reads, starts
+    from project.bench import decisions, drain, intake, lookup, reads, starts
 
     rounds = 1 if is_quick else 3
     if name == "intake":
@@ -58,8 +58,10 @@ def measure(name: str, stack: Stack, table: Table, *, is_quick: bool) -> None:
         reads.measure(stack, table, rows=rows, rounds=rounds)
     elif name == "starts":
         starts.measure(stack, table, rounds=3 if is_quick else 5)
-    else:
+    elif name == "lookup":
         lookup.measure(stack, table, rounds=3 if is_quick else 5)
+    else:
+        decisions.measure(table, rounds=3 if is_quick else 5)
 
 
 def interrupt(*_: object) -> None:
