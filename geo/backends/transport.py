@@ -18,6 +18,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
 
 from geo.backends.base import LookupFailed
 
@@ -42,10 +43,13 @@ def get_json(url: str, parameters: Mapping[str, str], seconds: float) -> Answer:
     """Return the answer, within `seconds` for everything together; redirects are not followed.
 
     Raises LookupFailed: timeout, unreachable, rate_limited (429), http_<status>, too_large,
-    not_json. Neither address nor key is in its text.
+    not_json, no_thread. Neither address nor key is in its text.
     """
     call = _Call(url, parameters, seconds)
-    call.start()
+    try:
+        call.start()
+    except RuntimeError:  # the system gives no more, or the interpreter is ending
+        raise LookupFailed("no_thread") from None
     call.join(seconds)
     return call.result()
 
@@ -72,7 +76,7 @@ class _Call(threading.Thread):
             self._outcome = error
         except requests.Timeout:
             self._outcome = LookupFailed("timeout")
-        except requests.RequestException:
+        except (OSError, ValueError, HTTPError):  # requests' own among them, and urllib3's
             self._outcome = LookupFailed("unreachable")
         finally:
             if self._connection:

@@ -1,5 +1,6 @@
 """What `manage.py check` says about the GEO_* settings."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,14 @@ def test_a_database_that_is_missing_or_of_another_format(settings: Any, tmp_path
     assert _ids() == ["geo.E003"]
     mmdb.write(path, {"8.8.8.0/24": "US"})
     assert _ids() == []
+
+
+def test_a_database_without_its_reader(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.GEO_DATABASE = str(mmdb.write(tmp_path / "country.mmdb", {"8.8.8.0/24": "US"}))
+    monkeypatch.setitem(sys.modules, "maxminddb", None)
+    assert _ids() == ["geo.E002"]
 
 
 def test_a_header_that_anybody_could_send(settings: Any) -> None:

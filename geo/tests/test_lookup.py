@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import RequestFactory
 
-from geo.ip import Visitor
+from geo.ip import Visitor, visitor_of
 from geo.lookup import Located, lookup
 from geo.tests import mmdb
 from geo.tests.test_cache import BrokenCache
@@ -118,6 +119,32 @@ def test_what_is_not_public_is_never_asked_about(
     settings.GEO_DATABASE = str(path)
     assert _ask(ip).country == ""
     assert [service.calls for service in services] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "country"),
+    [
+        (0, None, "US"),
+        (0, "189.130.4.5", "US"),
+        (0, "189.130.4.5, 9.9.9.9", "US"),
+        (1, "189.130.4.5", "MX"),
+        (1, "189.130.4.5, 9.9.9.9", "DE"),
+        (1, "9.9.9.9, 189.130.4.5", "MX"),
+        (2, "189.130.4.5", "US"),
+        (2, "189.130.4.5, 9.9.9.9", "MX"),
+        (2, "189.130.4.5, 9.9.9.9, 10.0.0.2", "DE"),
+    ],
+)
+def test_a_made_up_forwarded_address_does_not_choose_the_country(
+    settings: Any, tmp_path: Path, proxies: int, forwarded: str | None, country: str
+) -> None:
+    """The connection comes from the United States; what a client puts first is its own word."""
+    networks = {"8.8.8.0/24": "US", "189.130.0.0/16": "MX", "9.9.9.0/24": "DE"}
+    settings.GEO_DATABASE = str(mmdb.write(tmp_path / "country.mmdb", networks))
+    settings.GEO_TRUSTED_PROXIES = proxies
+    headers = {} if forwarded is None else {"HTTP_X_FORWARDED_FOR": forwarded}
+    request = RequestFactory().get("/", REMOTE_ADDR="8.8.8.8", **headers)
+    assert lookup(visitor_of(request), network=False).country == country
 
 
 @pytest.mark.parametrize("ip", ["2806:100:1:2::3", "[2806:100:1:2::3]:443", "2806:0100:1:2::0003"])
@@ -229,6 +256,15 @@ class TestLimits:
         for last in range(1, 6):
             assert _ask(f"189.130.4.{last}").source == "ip_api"
         assert [service.calls for service in services] == [1, 5]
+
+    def test_failures_among_answers_do_not_open_the_circuit(
+        self, services: tuple[WebService, WebService]
+    ) -> None:
+        last = iter(range(1, 100))
+        for status in (500, 500, 200, 500, 500, 200):
+            services[0].says({"country_code": "MX"}, status)
+            _ask(f"189.130.4.{next(last)}")
+        assert services[0].calls == 6
 
     def test_the_last_of_the_minute_is_heeded(
         self, services: tuple[WebService, WebService], time_machine: Any

@@ -120,10 +120,30 @@ def _is_over_in_time(service: WebService) -> None:
     before = time.monotonic()
     assert _reason(service, SECONDS) == "timeout"
     assert time.monotonic() - before < SECONDS + 0.3
+    _all_calls_end()
+
+
+def _all_calls_end() -> None:
     for thread in threading.enumerate():
         if thread.name == "geo-call":
             thread.join(1)
             assert not thread.is_alive()
+
+
+def test_a_name_server_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+
+    def hang(*_: object, **__: object) -> list[object]:
+        answered.wait(20)
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    before = time.monotonic()
+    with pytest.raises(LookupFailed, match="timeout"):
+        get_json("http://geo.invalid/", {}, SECONDS)
+    assert time.monotonic() - before < SECONDS + 0.3
+    answered.set()
+    _all_calls_end()
 
 
 def test_a_tls_handshake_without_an_end_is_cut_off(ipapi: WebService) -> None:
