@@ -9,8 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from project.stand_ins import STAND_INS
 
-# In the environment, PEM keys and lists arrive as text; a blank value is the same as none.
-_NOT_BUILT_YET = ("conekta", "polar")
+_NOT_BUILT_YET = ("polar",)
 
 
 def billing_providers(
@@ -27,7 +26,7 @@ def billing_providers(
                 f"Remove {key_name}; in development the sandbox stands in for it."
             )
         if key:
-            providers[alias] = _stripe(env, environment, key_name, key)
+            providers[alias] = _BUILT[alias](env, environment, key_name, key)
         elif environment == "development":
             providers[alias] = _stand_in(alias, sandbox_path, site_url)
     return providers
@@ -47,6 +46,30 @@ def _stripe(env: environ.Env, environment: str, key_name: str, key: str) -> dict
         "SETTINGS": {"api_key": key_name, "webhook_secret": "STRIPE_WEBHOOK_SECRET"},
         "TEST_KEY": env.str("STRIPE_TEST_KEY", default=""),
     }
+
+
+def _conekta(env: environ.Env, environment: str, key_name: str, key: str) -> dict[str, Any]:
+    """Deliveries are verified in one of two modes: by public key, or by a shared secret."""
+    given = {
+        "webhook_public_key": env.str("CONEKTA_WEBHOOK_PUBLIC_KEY", default=""),
+        "webhook_secret": env.str("CONEKTA_WEBHOOK_SECRET", default=""),
+    }
+    used = [name for name, value in given.items() if value] or ["webhook_public_key"]
+    return {
+        "BACKEND": "billing.providers.conekta.ConektaProvider",
+        "MODE": "live" if environment == "production" else "test",
+        "OPTIONS": {
+            "api_key": key,
+            "public_key": env.str("CONEKTA_PUBLIC_KEY", default=""),
+            "api_base": env.str("CONEKTA_API_BASE", default="") or "https://api.conekta.io",
+            **given,
+        },
+        "SETTINGS": {"api_key": key_name} | {name: f"CONEKTA_{name.upper()}" for name in used},
+        "TEST_KEY": env.str("CONEKTA_TEST_KEY", default=""),
+    }
+
+
+_BUILT = {"conekta": _conekta, "stripe": _stripe}
 
 
 def _stand_in(alias: str, path: Path, site_url: str) -> dict[str, Any]:

@@ -270,7 +270,7 @@ class ResumesSubscriptions(PaymentProvider):
 
 
 class PausesSubscriptions(PaymentProvider):
-    """Pauses subscriptions: no invoices for a while, and credit for what was paid already."""
+    """Pauses subscriptions: no invoices for a while."""
 
     @network
     @abstractmethod
@@ -280,7 +280,8 @@ class PausesSubscriptions(PaymentProvider):
     @network
     @abstractmethod
     def unpause_subscription(self, subscription: Ref, *, idempotency_key: str) -> SubscriptionData:
-        """Begin a new period and charge it; it stays paused until that is paid."""
+        """Let it go on: with a new period, charged now and paused until that is paid; or, where
+        pausing keeps the period (Conekta), with the one that is under way."""
 
 
 class PreviewsChanges(PaymentProvider):

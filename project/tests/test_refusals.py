@@ -31,7 +31,7 @@ WRONG = {
     "test key": ({"STRIPE_API_KEY": TEST_KEY}, "STRIPE_API_KEY"),
     "no catch-all": ({"STRIPE_API_KEY": None}, "STRIPE_API_KEY"),
     "sandbox": ({"DJANGO_SETTINGS_MODULE": "project.tests.sandbox_settings"}, "BILLING_PROVIDERS"),
-    "conekta is not built": ({"CONEKTA_API_KEY": "key_fake"}, "CONEKTA_API_KEY"),
+    "no key to verify with": ({"CONEKTA_API_KEY": "key_fake"}, "CONEKTA_WEBHOOK_PUBLIC_KEY"),
     "polar is not built": ({"POLAR_API_KEY": "polar_fake"}, "POLAR_API_KEY"),
 }
 

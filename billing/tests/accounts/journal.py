@@ -62,7 +62,8 @@ class EventJournal:
                 continue
             now = copy.deepcopy(found)
             self._seen[remote_id] = now
-            self.events += [self._event(each, now, before) for each in self._types(now, before)]
+            for each in self._types(now, before):
+                self.events.append(self._event(each, now, before))
 
 
 def post(url: str, sign: Sign, events: Sequence[JSON]) -> Counter[str]:

@@ -87,4 +87,36 @@ STRIPE: Capabilities = {
     "ReadsDisputes": ("GET /v1/disputes/{dispute}",),
     "FindsByReference": ("GET /v1/customers/search", "GET /v1/subscriptions"),
 }
-OPERATIONS: dict[str, Capabilities] = {"stripe": STRIPE}
+CONEKTA: Capabilities = {
+    "PaymentProvider": ("GET /plans",),
+    "ReceivesWebhooks": (),  # pure functions over what arrives
+    "ReadsCustomers": ("GET /customers/{id}",),
+    "ManagesCustomers": (
+        "POST /customers",
+        "PUT /customers/{id}",
+        "DELETE /customers/{id}",
+    ),
+    "AdoptsCustomers": ("PUT /customers/{id}",),
+    "ReadsPaymentMethods": ("GET /customers/{id}/payment_sources",),
+    "ManagesPaymentMethods": (
+        "POST /customers/{id}/payment_sources",
+        "DELETE /customers/{id}/payment_sources/{payment_method_id}",
+        "PUT /customers/{id}",
+        "PUT /customers/{customer_id}/subscriptions/{id}",
+    ),
+    "ReadsSubscriptions": ("GET /customers/{customer_id}/subscriptions/{id}",),
+    "ManagesSubscriptions": (
+        "POST /customers/{customer_id}/subscriptions",
+        "PUT /customers/{customer_id}/subscriptions/{id}",
+        "POST /customers/{customer_id}/subscriptions/{id}/cancel",
+    ),
+    "PausesSubscriptions": (
+        "POST /customers/{customer_id}/subscriptions/{id}/pause",
+        "POST /customers/{customer_id}/subscriptions/{id}/resume",
+    ),
+    "ReadsPlans": ("GET /plans", "GET /plans/{id}"),
+    "PublishesPlans": ("POST /plans", "PUT /plans/{id}"),
+    "FindsByReference": ("GET /customers", "GET /customers/{customer_id}/subscriptions"),
+    "ListsEvents": ("GET /events",),
+}
+OPERATIONS: dict[str, Capabilities] = {"stripe": STRIPE, "conekta": CONEKTA}

@@ -32,7 +32,7 @@ from billing.providers.stripe import (
 from billing.providers.stripe.events import API_VERSION
 from billing.providers.stripe.mapping import REFERENCE_KEY
 from billing.providers.values import Incomplete
-from billing.tests.providers.stripe.json_places import GONE, places, where_of, with_value
+from billing.tests.providers.json_places import GONE, places, where_of, with_value
 from billing.tests.providers.stripe.published_shapes import enum_words, require_spec, whole_object
 
 AS_OF = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)

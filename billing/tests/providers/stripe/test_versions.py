@@ -14,7 +14,7 @@ import pytest
 
 from billing.providers.stripe import StripeProvider, mapping
 from billing.providers.types import InvoiceData, ObjectData, PaymentData, ProviderEvent
-from billing.tests.providers.stripe.json_places import GONE, where_of, with_value
+from billing.tests.providers.json_places import GONE, where_of, with_value
 from billing.tests.stripe_life import STEPS, StripeLife, live
 from billing.tests.stripe_versions import OLDER, PINNED, is_known
 
