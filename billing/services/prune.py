@@ -1,4 +1,5 @@
-"""Forgetting what is old: bodies of settled events, and idempotency keys. Ids are kept for ever.
+"""Forgetting what is old: bodies of settled events, idempotency keys, and routing decisions that
+nothing came of. Ids of events, and decisions of purchases, are kept for ever.
 
 In short statements that repeat their condition, so that it may run beside everything else.
 """
@@ -7,7 +8,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -16,20 +17,24 @@ from django.utils import timezone
 
 from billing.conf import conf
 from billing.enums import WebhookState
-from billing.models import IdempotencyKey, WebhookEvent
+from billing.models import IdempotencyKey, RoutingDecision, WebhookEvent
 
 logger = logging.getLogger(__name__)
 BATCH_SIZE = 500
 # What we promise the clients of our API; their operations are kept for ever.
 KEYS_LAST = timedelta(hours=24)
+# Far longer than a purchase may name one (BILLING_DECISION_HOURS), so that nothing can come of it.
+UNUSED_DECISIONS_LAST = timedelta(days=30)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pruned:
-    """How many events lost their body, how many keys were deleted, and whether there is more."""
+    """How many events lost their body, how many keys and decisions were deleted, and whether there
+    is more."""
 
     bodies: int
     keys: int
+    decisions: int
     has_more: bool = False
 
 
@@ -52,18 +57,34 @@ def old_keys() -> QuerySet[IdempotencyKey]:
     )
 
 
+def unused_decisions() -> QuerySet[RoutingDecision]:
+    """Decisions of more than 30 days ago that no purchase came of, or can still come of."""
+    limit = timezone.now() - max(UNUSED_DECISIONS_LAST, conf.decision_age * 2)
+    return RoutingDecision.objects.filter(created_at__lt=limit, subscriptions=None, invoices=None)
+
+
 def count() -> Pruned:
     """What `run` would do, without doing it."""
-    return Pruned(bodies=old_bodies().count(), keys=old_keys().count())
+    return Pruned(
+        bodies=old_bodies().count(),
+        keys=old_keys().count(),
+        decisions=unused_decisions().count(),
+    )
 
 
 def run(*, seconds: float = math.inf) -> Pruned:
-    """Empty old bodies with their headers and delete old keys, for at most `seconds`."""
+    """Empty old bodies with their headers, delete old keys and decisions, in at most `seconds`."""
     ends_at = time.monotonic() + seconds
     bodies, are_bodies_left = _in_batches(old_bodies, "received_at", _empty, ends_at)
     keys, are_keys_left = _in_batches(old_keys, "created_at", _delete, ends_at)
-    pruned = Pruned(bodies=bodies, keys=keys, has_more=are_bodies_left or are_keys_left)
-    logger.info("pruned", extra={"bodies": bodies, "keys": keys, "has_more": pruned.has_more})
+    decisions, are_any_left = _in_batches(unused_decisions, "created_at", _delete, ends_at)
+    pruned = Pruned(
+        bodies=bodies,
+        keys=keys,
+        decisions=decisions,
+        has_more=are_bodies_left or are_keys_left or are_any_left,
+    )
+    logger.info("pruned", extra=asdict(pruned))
     return pruned
 
 
@@ -93,5 +114,5 @@ def _empty(events: QuerySet[Any]) -> int:
     return events.update(body="", headers={})
 
 
-def _delete(keys: QuerySet[Any]) -> int:
-    return keys.delete()[0]
+def _delete(rows: QuerySet[Any]) -> int:
+    return rows.delete()[0]

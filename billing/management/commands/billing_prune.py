@@ -1,4 +1,4 @@
-"""Forget the bodies of old events and old idempotency keys; beat does the same every night."""
+"""Forget old bodies, idempotency keys and unused decisions; beat does the same every night."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -11,7 +11,8 @@ from billing.services import prune
 class Command(BaseCommand):
     help = (
         "Empty the bodies of events settled more than BILLING_PAYLOAD_DAYS ago (their ids stay), "
-        "and delete idempotency keys unused for 24 hours."
+        "and delete idempotency keys unused for 24 hours and routing decisions of 30 days ago that "
+        "nothing came of."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -20,7 +21,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["dry_run"]:
             found = prune.count()
-            self.stdout.write(f"{found.bodies} bodies and {found.keys} keys would be forgotten")
+            self.stdout.write(f"{_told(found)} would be forgotten")
             return
-        done = prune.run()
-        self.stdout.write(f"{done.bodies} bodies and {done.keys} keys are forgotten")
+        self.stdout.write(f"{_told(prune.run())} are forgotten")
+
+
+def _told(pruned: prune.Pruned) -> str:
+    return f"{pruned.bodies} bodies, {pruned.keys} keys and {pruned.decisions} decisions"

@@ -12,10 +12,19 @@ from django.utils import timezone
 
 from billing import tasks
 from billing.conf import conf
-from billing.enums import WebhookState
+from billing.enums import TransactionType, WebhookState
 from billing.errors import PayloadPruned
-from billing.models import IdempotencyKey, Organization, StateChange, WebhookEvent
-from billing.services import prune, webhooks
+from billing.models import (
+    IdempotencyKey,
+    Invoice,
+    Organization,
+    RoutingDecision,
+    StateChange,
+    Subscription,
+    SubscriptionPlan,
+    WebhookEvent,
+)
+from billing.services import prune, routing, subscriptions, webhooks
 from billing.services.webhooks import intake
 from billing.tests.services import sandbox_objects as objects
 from billing.tests.services.sandbox_objects import side_by_side
@@ -87,9 +96,9 @@ def test_the_age_counts_from_the_settlement() -> None:
     event("old", "processed")
     event("young", "processed", timedelta(days=89))
     event("replayed", "processed", processed_at=timezone.now() - timedelta(days=1))
-    assert prune.run() == prune.Pruned(bodies=1, keys=0)
+    assert prune.run() == prune.Pruned(bodies=1, keys=0, decisions=0)
     assert without_body() == {"old"}
-    assert prune.run() == prune.Pruned(bodies=0, keys=0)
+    assert prune.run() == prune.Pruned(bodies=0, keys=0, decisions=0)
 
 
 def test_the_setting_says_how_old(settings: Any) -> None:
@@ -160,6 +169,45 @@ class TestKeys:
         assert kept == {"young", "retried", "running"}
 
 
+class TestDecisions:
+    @pytest.fixture
+    def bought(
+        self, organization_mx: Organization, published: dict[str, SubscriptionPlan], deliver: Any
+    ) -> Subscription:
+        """A subscription and its invoice, by a decision of long ago."""
+        made = subscriptions.create(
+            organization_mx, plan=published["startup"], interval="monthly", token="tok_visa"
+        )
+        deliver(made.provider)
+        assert Invoice.objects.get().decision_id == made.decision_id
+        return made
+
+    def decide(self, organization: Any, age: timedelta) -> RoutingDecision:
+        inquiry = routing.Inquiry(transaction_type=TransactionType.SUBSCRIPTION)
+        made = routing.decide(organization, inquiry)
+        RoutingDecision.objects.filter(pk=made.pk).update(created_at=timezone.now() - age)
+        return made
+
+    def test_go_after_thirty_days_where_nothing_came_of_them(self, bought: Subscription) -> None:
+        RoutingDecision.objects.update(created_at=timezone.now() - timedelta(days=400))
+        self.decide(bought.organization, timedelta(days=31))
+        young = self.decide(bought.organization, timedelta(days=29))
+        assert prune.count().decisions == prune.run().decisions == 1
+        assert set(RoutingDecision.objects.all()) == {bought.decision, young}
+
+    def test_of_an_invoice_alone_stay(self, bought: Subscription) -> None:
+        RoutingDecision.objects.update(created_at=timezone.now() - timedelta(days=400))
+        Subscription.objects.update(decision=None)
+        assert prune.run().decisions == 0
+
+    def test_stay_while_a_purchase_may_name_them(
+        self, organization_mx: Organization, sandbox: Any, settings: Any
+    ) -> None:
+        settings.BILLING_DECISION_HOURS = 24 * 40
+        self.decide(organization_mx, timedelta(days=60))
+        assert prune.run().decisions == 0
+
+
 class TestBatches:
     @pytest.fixture(autouse=True)
     def _small(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +217,7 @@ class TestBatches:
         for number in range(7):
             event(f"evt_{number}", "processed")
             key(f"key_{number}", timedelta(days=2))
-        assert prune.run() == prune.Pruned(bodies=7, keys=7)
+        assert prune.run() == prune.Pruned(bodies=7, keys=7, decisions=0)
         assert len(without_body()) == 7
 
     def test_of_one_moment_too(self) -> None:
@@ -180,7 +228,7 @@ class TestBatches:
 
     def test_ends_when_the_time_is_up(self) -> None:
         event("evt_1", "processed")
-        assert prune.run(seconds=0) == prune.Pruned(bodies=0, keys=0, has_more=True)
+        assert prune.run(seconds=0) == prune.Pruned(bodies=0, keys=0, decisions=0, has_more=True)
         assert without_body() == set()
 
     def test_two_at_once_forget_each_once(self) -> None:
@@ -222,8 +270,8 @@ class TestDoors:
         assert without_body() == {"evt_1"}
         assert not IdempotencyKey.objects.exists()
         assert out.getvalue().splitlines() == [
-            "1 bodies and 1 keys would be forgotten",
-            "1 bodies and 1 keys are forgotten",
+            "1 bodies, 1 keys and 0 decisions would be forgotten",
+            "1 bodies, 1 keys and 0 decisions are forgotten",
         ]
 
     def test_the_task(self) -> None:
