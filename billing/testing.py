@@ -27,6 +27,8 @@ from billing.enums import (
     CheckoutStatus,
     EventKind,
     InvoiceStatus,
+    NextActionType,
+    PaymentMethodType,
     PaymentStatus,
     RefundReason,
     RefundStatus,
@@ -59,6 +61,7 @@ from billing.providers.types import (
     SubscriptionRequest,
     SubscriptionUpdate,
     UsageReport,
+    VoucherRequest,
 )
 
 C = TypeVar("C", bound=Capability)
@@ -193,7 +196,7 @@ class ProviderContract:
 
     @pytest.fixture
     def challenged_token(self) -> str:
-        """For WritesOffInvoices and TakesPayments: a token whose owner has to confirm charges."""
+        """For VoidsInvoices and TakesPayments: a token whose owner has to confirm charges."""
         return cast(str, _give("challenged_token"))
 
     def coupon(self) -> str:
@@ -799,6 +802,23 @@ class ProviderContract:
         with pytest.raises(InvalidRequest):
             writer.mark_uncollectible(ref, idempotency_key=key())
 
+    def test_an_open_invoice_is_voided(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        if base.VoidsInvoices not in provider.capabilities:
+            assert_lacks(provider, base.VoidsInvoices)
+            return
+        writer = _as(provider, base.VoidsInvoices)
+        ref: Ref = request.getfixturevalue("open_invoice")
+        for _ in range(2):
+            voided = writer.void_invoice(ref, idempotency_key=key())
+            check_data(voided)
+            assert (voided.id, voided.status) == (ref.id, InvoiceStatus.VOID)
+        paid: Ref = request.getfixturevalue("invoice")
+        with pytest.raises(InvalidRequest):
+            writer.void_invoice(paid, idempotency_key=key())
+        assert writer.get_invoice(paid).status is InvoiceStatus.PAID
+
     def test_what_is_paid_is_not_written_off(
         self, provider: PaymentProvider, request: pytest.FixtureRequest
     ) -> None:
@@ -807,9 +827,8 @@ class ProviderContract:
             return
         writer = _as(provider, base.WritesOffInvoices)
         ref: Ref = request.getfixturevalue("invoice")
-        for command in (writer.void_invoice, writer.mark_uncollectible):
-            with pytest.raises(InvalidRequest):
-                command(ref, idempotency_key=key())
+        with pytest.raises(InvalidRequest):
+            writer.mark_uncollectible(ref, idempotency_key=key())
         assert writer.get_invoice(ref).status is InvoiceStatus.PAID
 
     def test_an_invoice_is_printed(
@@ -837,12 +856,42 @@ class ProviderContract:
         check_data(made)
         assert made.status is PaymentStatus.SUCCEEDED
         assert (made.amount_minor, made.currency) == (wanted.amount_minor, wanted.currency)
-        assert (made.customer_id, made.invoice_id) == (customer.id, None)
-        assert made.reference == wanted.reference
+        assert (made.customer_id, made.reference) == (customer.id, wanted.reference)
+        if made.invoice_id:  # where the provider has an order for each payment
+            order = Ref(id=made.invoice_id, customer_id=customer.id)
+            paid = _as(provider, base.ReadsInvoices).get_invoice(order)
+            assert (paid.status, paid.payment_id) == (InvoiceStatus.PAID, made.id)
         ref = Ref(id=made.id, customer_id=customer.id)
         assert writer.get_payment(ref).status is PaymentStatus.SUCCEEDED
         with pytest.raises(InvalidRequest):
             writer.create_payment(replace(wanted, amount_minor=0), idempotency_key=key())
+
+    def test_a_voucher_waits_to_be_paid(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        if base.IssuesVouchers not in provider.capabilities:
+            assert_lacks(provider, base.IssuesVouchers)
+            return
+        writer = _as(provider, base.IssuesVouchers)
+        customer: Ref = request.getfixturevalue("customer")
+        for method, number in (("oxxo", "reference"), ("spei", "clabe")):
+            wanted = voucher_request(customer, PaymentMethodType(method))
+            made = writer.create_voucher(wanted, idempotency_key=key())
+            check_data(made)
+            assert (made.status, made.reference) == (PaymentStatus.PENDING, wanted.reference)
+            assert made.next_action
+            assert made.next_action.type is NextActionType.DISPLAY_VOUCHER
+            details = made.next_action.details
+            assert details[number].isdigit()
+            assert (details["method"], details["currency"]) == (method, wanted.currency)
+            assert details["amount_minor"] == str(wanted.amount_minor)
+            assert datetime.fromisoformat(details["expires_at"]) > made.as_of
+            assert writer.create_voucher(wanted, idempotency_key=key()).id == made.id
+            ref = Ref(id=made.id, customer_id=customer.id)
+            assert writer.get_payment(ref).next_action == made.next_action
+        past = replace(wanted, reference=key(), expires_at=made.as_of)
+        with pytest.raises(InvalidRequest):
+            writer.create_voucher(past, idempotency_key=key())
 
     def test_a_refused_single_charge_is_a_decline(
         self, provider: PaymentProvider, request: pytest.FixtureRequest
@@ -892,6 +941,10 @@ class ProviderContract:
         check_data(made)
         assert (made.mode, made.status) == (CheckoutMode.SUBSCRIPTION, CheckoutStatus.OPEN)
         assert (made.customer_id, made.reference) == (customer.id, wanted.reference)
+        if made.invoice_id:  # where the provider has an order for each payment
+            order = Ref(id=made.invoice_id, customer_id=customer.id)
+            paid = _as(provider, base.ReadsInvoices).get_invoice(order)
+            assert (paid.status, paid.payment_id) == (InvoiceStatus.PAID, made.id)
         assert made.url.startswith("https://")
         assert not made.is_paid
         with pytest.raises(InvalidRequest):
@@ -1080,6 +1133,17 @@ def refund_request(provider: PaymentProvider, payment: Ref, *, amount_minor: int
         amount_minor=amount_minor,
         currency=found.currency,
         reason=RefundReason.REQUESTED_BY_CUSTOMER,
+    )
+
+
+def voucher_request(customer: Ref, method: PaymentMethodType) -> VoucherRequest:
+    """Return a voucher of 199.90 MXN."""
+    return VoucherRequest(
+        reference=key(),
+        customer_id=customer.id,
+        method=method,
+        amount_minor=19990,
+        currency="MXN",
     )
 
 

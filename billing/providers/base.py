@@ -50,6 +50,7 @@ from billing.providers.types import (
     SubscriptionRequest,
     SubscriptionUpdate,
     UsageReport,
+    VoucherRequest,
     WebhookEndpointData,
 )
 
@@ -342,16 +343,23 @@ class CollectsInvoices(ReadsInvoices):
         """
 
 
-class WritesOffInvoices(ReadsInvoices):
-    """Voids invoices, and marks them uncollectible.
+class VoidsInvoices(ReadsInvoices):
+    """Takes back invoices.
 
-    One that is so already is answered as it is.
+    One that is void already is answered as it is.
     """
 
     @network
     @abstractmethod
     def void_invoice(self, invoice: Ref, *, idempotency_key: str) -> InvoiceData:
         """Take back an open or uncollectible invoice; raise InvalidRequest for any other."""
+
+
+class WritesOffInvoices(VoidsInvoices):
+    """Marks invoices uncollectible.
+
+    One that is so already is answered as it is.
+    """
 
     @network
     @abstractmethod
@@ -418,6 +426,19 @@ class TakesPayments(ReadsPayments):
 
         Raises PaymentDeclined; off session also where the bank wants its owner's confirmation,
         with the decline code `authentication_required`.
+        """
+
+
+class IssuesVouchers(ReadsPayments):
+    """Lets customers pay in a store or by bank transfer, with a reference that lasts some days."""
+
+    @network
+    @abstractmethod
+    def create_voucher(self, request: VoucherRequest, *, idempotency_key: str) -> PaymentData:
+        """Make a pending payment whose `next_action` shows what to pay with.
+
+        One that was made for the same reference before is answered as it is now. Raises
+        InvalidRequest for a voucher, a currency or an end that the provider does not take.
         """
 
 

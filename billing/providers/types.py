@@ -24,6 +24,7 @@ from billing.enums import (
     InvoiceStatus,
     MandateStatus,
     NextActionType,
+    PaymentMethodType,
     PaymentState,
     PaymentStatus,
     RefundReason,
@@ -397,7 +398,7 @@ class PaymentRequest:
 
     `reference` is the UUID of our Payment row. `is_off_session`: the customer is not there to
     confirm it. `return_url` is where the bank's page sends the customer back to; without one the
-    browser's own code confirms.
+    browser's own code confirms. `installments` are months without interest, 1 is the whole at once.
     """
 
     reference: str
@@ -408,6 +409,25 @@ class PaymentRequest:
     description: str = ""
     is_off_session: bool = False
     return_url: str = ""
+    installments: int = 1
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoucherRequest:
+    """Something to pay with by hand: `method` is OXXO or SPEI, `expires_at` None: as long as the
+    provider's vouchers last. `reference` is the UUID of our Payment row. With `invoice_id` it pays
+    that open invoice of the provider's, whose amount and currency are then its own.
+    """
+
+    reference: str
+    customer_id: str
+    method: PaymentMethodType
+    amount_minor: int
+    currency: str
+    description: str = ""
+    expires_at: datetime | None = None
+    invoice_id: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 

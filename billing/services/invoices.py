@@ -8,7 +8,7 @@ from billing import lifecycle
 from billing.enums import PaymentState
 from billing.errors import InvalidTransition
 from billing.models import Invoice, Subscription
-from billing.providers.base import CollectsInvoices, WritesOffInvoices
+from billing.providers.base import CollectsInvoices, VoidsInvoices, WritesOffInvoices
 from billing.providers.types import InvoiceData
 from billing.registry import providers
 from billing.services import operations, sync
@@ -29,7 +29,7 @@ def void(invoice: Invoice, *, request_key: str = "") -> Invoice:
 
     Raises InvalidTransition for any other, UnsupportedOperation, and what the provider raises.
     """
-    provider = providers.get(invoice.provider, WritesOffInvoices)
+    provider = providers.get(invoice.provider, VoidsInvoices)
     return _command("void", invoice, request_key, provider.void_invoice)
 
 

@@ -3,7 +3,13 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from billing.enums import InvoiceStatus, NextActionType, PaymentState, PaymentStatus
+from billing.enums import (
+    InvoiceStatus,
+    NextActionType,
+    PaymentMethodType,
+    PaymentState,
+    PaymentStatus,
+)
 from billing.providers.sandbox import discounts, tokens
 from billing.providers.sandbox.store import Record, Session
 from billing.providers.sandbox.tokens import Charge
@@ -108,21 +114,21 @@ def _credited(invoice: dict[str, Any]) -> int:
 def attempt(session: Session, invoice: Record, method: Record | None) -> PaymentStatus:
     """Charge an invoice once and write down what became of it; nothing owed is paid at once."""
     if invoice.body["amount_due"] == 0:
-        return _settle(session, invoice, None, PaymentStatus.SUCCEEDED)
+        return settle(session, invoice, None, PaymentStatus.SUCCEEDED)
     outcome, decline_code = behaviour(method)
     payment = _payment(session, invoice, method)
     payment.body["decline_code"] = decline_code
     if method is not None:
         method.hidden["charges"] += 1
         session.save(method)
-    return _settle(session, invoice, payment, status_of(session, payment, outcome))
+    return settle(session, invoice, payment, status_of(session, payment, outcome))
 
 
 def bounce(session: Session, invoice: Record) -> None:
     """Let the debit under way be refused by its bank."""
     payment = session.require("payment", invoice.body["payment"])
     payment.body.update(next_action=None, decline_code=debit_refusal(session, payment))
-    _settle(session, invoice, payment, PaymentStatus.FAILED)
+    settle(session, invoice, payment, PaymentStatus.FAILED)
 
 
 def debit_refusal(session: Session, payment: Record) -> str:
@@ -139,7 +145,7 @@ def finish(session: Session, invoice: Record) -> bool:
     if payment is None:
         return False
     payment.body["next_action"] = None
-    _settle(session, invoice, payment, PaymentStatus.SUCCEEDED)
+    settle(session, invoice, payment, PaymentStatus.SUCCEEDED)
     return True
 
 
@@ -159,9 +165,14 @@ def close(session: Session, invoice: Record, status: InvoiceStatus) -> None:
 
 def _payment(session: Session, invoice: Record, method: Record | None) -> Record:
     # A payment that waited for the customer is gone on with; a failed one is final.
-    payment = _waiting(session, invoice) or _new_payment(session, invoice)
+    payment = waiting_payment(session, invoice)
     payment.body["payment_method"] = method.id if method else None
     return payment
+
+
+def waiting_payment(session: Session, invoice: Record) -> Record:
+    """The invoice's payment that waits for the customer, else a new one that is not saved yet."""
+    return _waiting(session, invoice) or _new_payment(session, invoice)
 
 
 def _waiting(session: Session, invoice: Record) -> Record | None:
@@ -201,9 +212,21 @@ def status_of(session: Session, payment: Record, outcome: Charge) -> PaymentStat
         payment.body["next_action"] = _redirect(payment)
         return PaymentStatus.REQUIRES_ACTION
     if outcome is Charge.VOUCHER:
-        payment.body["next_action"] = _voucher(payment, session.now + VOUCHER_SECONDS)
+        wait_for_voucher(payment, PaymentMethodType.OXXO, session.now + VOUCHER_SECONDS)
         return PaymentStatus.PENDING
     return PaymentStatus.FAILED if outcome is Charge.DECLINES else PaymentStatus.SUCCEEDED
+
+
+def wait_for_voucher(payment: Record, method: PaymentMethodType, ends_at: int) -> None:
+    """Write down what the customer pays a voucher with: a reference, at a bank a CLABE."""
+    payment.body["next_action"] = _voucher(payment, ends_at, method)
+
+
+def forget_voucher(session: Session, invoice_id: str) -> None:
+    """The invoice's voucher has run out: nothing waits for its money any more."""
+    invoice = session.require("invoice", invoice_id)
+    invoice.body["payment_state"] = PaymentState.NONE
+    session.save(invoice, "invoice.updated")
 
 
 def _redirect(payment: Record) -> dict[str, object]:
@@ -211,10 +234,12 @@ def _redirect(payment: Record) -> dict[str, object]:
     return {"type": NextActionType.REDIRECT, "details": {"url": url}}
 
 
-def _voucher(payment: Record, expires_at: int) -> dict[str, object]:
+def _voucher(payment: Record, expires_at: int, method: PaymentMethodType) -> dict[str, object]:
     number = int.from_bytes(payment.id.encode(), "big") % 10**14
+    is_transfer = method is PaymentMethodType.SPEI
     details = {
-        "reference": f"{number:014d}",
+        "method": method.value,
+        "clabe" if is_transfer else "reference": f"{number:0{18 if is_transfer else 14}d}",
         "amount_minor": str(payment.body["amount"]),
         "currency": payment.body["currency"],
         "expires_at": datetime.fromtimestamp(expires_at, tz=UTC).isoformat(),
@@ -222,7 +247,7 @@ def _voucher(payment: Record, expires_at: int) -> dict[str, object]:
     return {"type": NextActionType.DISPLAY_VOUCHER, "details": details}
 
 
-def _settle(
+def settle(
     session: Session, invoice: Record, payment: Record | None, status: PaymentStatus
 ) -> PaymentStatus:
     is_paid = status is PaymentStatus.SUCCEEDED

@@ -7,7 +7,7 @@ import sqlite3
 from datetime import timedelta
 
 from billing.enums import EndReason, PaymentStatus, SubscriptionStatus
-from billing.providers.sandbox import charging, checkouts, payments
+from billing.providers.sandbox import charging, checkouts, payments, vouchers
 from billing.providers.sandbox.store import Record, Session, begin, offset_us, wall_us
 from billing.providers.sandbox.subscriptions import (
     bill,
@@ -94,6 +94,11 @@ def _run_subscription(session: Session, subscription: Record) -> None:
         _renew(session, subscription)
 
 
+def _run_payment(session: Session, payment: Record) -> None:
+    is_voucher = payment.body["status"] == PaymentStatus.PENDING
+    (vouchers.expire if is_voucher else _settle_debit)(session, payment)
+
+
 def _settle_debit(session: Session, payment: Record) -> None:
     """The bank pays what it was asked for days ago, or it does not."""
     is_refused = bool(charging.debit_refusal(session, payment))
@@ -139,6 +144,6 @@ def _fall_behind(session: Session, subscription: Record) -> None:
 
 _RUNNERS = {
     "checkout": checkouts.expire,
-    "payment": _settle_debit,
+    "payment": _run_payment,
     "subscription": _run_subscription,
 }

@@ -33,6 +33,8 @@ def charge(session: Session, request: PaymentRequest) -> Record:
 
     Off session nobody is there to confirm: what would need its owner is refused.
     """
+    if request.installments != 1:
+        raise InvalidRequest("the sandbox charges at once", param="installments")
     customer = customers.live(session, request.customer_id)
     method = session.find("payment_method", request.payment_method_id)
     if method is None or method.body["customer"] != customer.id:
@@ -40,11 +42,11 @@ def charge(session: Session, request: PaymentRequest) -> Record:
     outcome, decline_code = charging.behaviour(method)
     if outcome is Charge.REQUIRES_ACTION and request.is_off_session:
         outcome, decline_code = Charge.DECLINES, "authentication_required"
-    payment = _new(session, request, decline_code)
+    payment = new(session, request, decline_code)
     method.hidden["charges"] += 1
     session.save(method)
     status = charging.status_of(session, payment, outcome)
-    _settle(session, payment, status)
+    settle(session, payment, status)
     if status is PaymentStatus.FAILED:
         raise PaymentDeclined("the charge was refused", decline_code=decline_code)
     return payment
@@ -56,7 +58,7 @@ def confirm(session: Session, payment_id: str) -> Record:
     if payment.body["invoice"] or payment.body["status"] not in charging.WAITING:
         raise InvalidRequest("no such payment waits", param="payment")
     payment.body["next_action"] = None
-    return _settle(session, payment, PaymentStatus.SUCCEEDED)
+    return settle(session, payment, PaymentStatus.SUCCEEDED)
 
 
 def bounce(session: Session, payment_id: str) -> Record:
@@ -64,10 +66,11 @@ def bounce(session: Session, payment_id: str) -> Record:
     payment = session.require("payment", payment_id)
     refusal = charging.debit_refusal(session, payment)
     payment.body.update(next_action=None, decline_code=refusal)
-    return _settle(session, payment, PaymentStatus.FAILED)
+    return settle(session, payment, PaymentStatus.FAILED)
 
 
-def _new(session: Session, request: PaymentRequest, decline_code: str) -> Record:
+def new(session: Session, request: PaymentRequest, decline_code: str) -> Record:
+    """A payment that nobody has tried yet; not saved."""
     payment_id = session.new_id("pay")
     body = {
         "object": "payment",
@@ -80,7 +83,7 @@ def _new(session: Session, request: PaymentRequest, decline_code: str) -> Record
         "description": request.description,
         "status": PaymentStatus.PENDING,
         "decline_code": decline_code,
-        "payment_method": request.payment_method_id,
+        "payment_method": request.payment_method_id or None,
         "paid_at": None,
         "next_action": None,
         "reference": request.reference or None,
@@ -100,7 +103,8 @@ def positive_minor(minor: int, currency: str) -> int:
     return money.minor
 
 
-def _settle(session: Session, payment: Record, status: PaymentStatus) -> Record:
+def settle(session: Session, payment: Record, status: PaymentStatus) -> Record:
+    """Write down what has become of a payment."""
     is_paid = status is PaymentStatus.SUCCEEDED
     payment.body.update(status=status, paid_at=session.now if is_paid else None)
     if status is not PaymentStatus.PROCESSING:

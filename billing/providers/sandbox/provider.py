@@ -48,6 +48,7 @@ from billing.providers.sandbox.previews import Previews
 from billing.providers.sandbox.refunds import Refunds
 from billing.providers.sandbox.setup import Setup
 from billing.providers.sandbox.store import Record, Session
+from billing.providers.sandbox.vouchers import Vouchers
 from billing.providers.types import (
     JSON,
     ClientConfig,
@@ -70,6 +71,7 @@ from billing.providers.types import (
 
 class SandboxProvider(
     Payments,
+    Vouchers,
     Checkouts,
     Meters,
     Endpoints,

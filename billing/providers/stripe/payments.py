@@ -28,6 +28,8 @@ def payment_intent(request: PaymentRequest) -> JSON:
     amount = to_stripe(request.amount_minor, request.currency)
     if not amount:
         raise InvalidRequest("nothing is charged by 0", param="amount_minor")
+    if request.installments != 1:
+        raise InvalidRequest("Stripe is asked for the whole at once", param="installments")
     return_url = "" if request.is_off_session else request.return_url
     return {
         "amount": amount,

@@ -46,10 +46,8 @@ STRIPE: Capabilities = {
         "POST /v1/invoices/{invoice}/finalize",
         "POST /v1/invoices/{invoice}/pay",
     ),
-    "WritesOffInvoices": (
-        "POST /v1/invoices/{invoice}/void",
-        "POST /v1/invoices/{invoice}/mark_uncollectible",
-    ),
+    "VoidsInvoices": ("POST /v1/invoices/{invoice}/void",),
+    "WritesOffInvoices": ("POST /v1/invoices/{invoice}/mark_uncollectible",),
     "PrintsInvoices": ("GET /v1/invoices/{invoice}",),
     "ReadsPayments": ("GET /v1/payment_intents/{intent}", "GET /v1/charges/{charge}"),
     "TakesPayments": ("POST /v1/payment_intents",),

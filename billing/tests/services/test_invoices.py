@@ -76,13 +76,13 @@ class TestWritingOff:
         assert (operation.outcome, invoice.status) == (OperationOutcome.FAILED, "open")
 
 
-def test_a_provider_without_invoices_cannot(organization_mx, published, deliver):
+def test_a_provider_that_has_no_bad_debts_cannot_mark_one(organization_mx, published, deliver):
     subscriptions.create(
         organization_mx, plan=published["startup"], interval="monthly", token="tok_visa"
     )
     deliver("conekta")
     with pytest.raises(UnsupportedOperation):
-        invoices.void(Invoice.objects.get())
+        invoices.mark_uncollectible(Invoice.objects.get())
 
 
 def test_a_void_first_invoice_ends_what_never_started(invoice, deliver):

@@ -74,7 +74,7 @@ def test_a_voucher_waits_to_be_paid(driver: Driver, token: str) -> None:
     assert subscription.next_action
     assert subscription.next_action.type is NextActionType.DISPLAY_VOUCHER
     details = subscription.next_action.details
-    assert set(details) == {"reference", "amount_minor", "currency", "expires_at"}
+    assert set(details) == {"method", "reference", "amount_minor", "currency", "expires_at"}
     assert (details["amount_minor"], details["currency"]) == ("29900", "MXN")
 
 

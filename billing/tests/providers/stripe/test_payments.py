@@ -169,3 +169,11 @@ def test_a_lost_answer_charges_once(
         stripe.create_payment(charge, idempotency_key=used)
     paid = stripe.create_payment(charge, idempotency_key=used)
     assert [each["id"] for each in account.all("payment_intent")] == [paid.id]
+
+
+def test_months_without_interest_are_not_asked_of_stripe(
+    stripe: StripeProvider, account: StripeAccount, charge: PaymentRequest
+) -> None:
+    with pytest.raises(InvalidRequest):
+        stripe.create_payment(replace(charge, installments=3), idempotency_key=key())
+    assert account.sent("POST", "payment_intents") == []

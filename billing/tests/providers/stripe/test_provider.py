@@ -78,6 +78,7 @@ class TestDeclaration:
             base.AppliesCoupons,
             base.ReadsInvoices,
             base.CollectsInvoices,
+            base.VoidsInvoices,
             base.WritesOffInvoices,
             base.PrintsInvoices,
             base.ReadsPayments,
