@@ -61,7 +61,12 @@ TARGETS = {
     ),
     "routing": Target(sources=("routing.py",), tests=("test_routing.py",)),
     "services-routing": Target(
-        sources=("services/routing.py",), tests=("services/test_routing.py",)
+        sources=("services/routing.py", "services/evidence.py", "services/rule_sets.py"),
+        tests=(
+            "services/test_routing.py",
+            "services/test_evidence.py",
+            "services/test_rule_sets.py",
+        ),
     ),
     "sync-kinds": Target(
         sources=("services/sync/kinds/*",),
