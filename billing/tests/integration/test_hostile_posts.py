@@ -9,10 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from billing.tests.accounts.server import served
+from billing.tests.conekta_account import ConektaAccount
+from billing.tests.conekta_account.signing import public_key
 from billing.tests.integration.harness import STRIPE_SECRET, Cobro, cobro
 from billing.tests.integration.hostile import (
     Door,
     Post,
+    conekta_door,
     posts,
     request,
     sandbox_door,
@@ -24,7 +28,7 @@ from billing.tests.soak import long_or_short
 from project.tests.processes import status_of
 
 pytestmark = [pytest.mark.processes, pytest.mark.soak(block="attacks")]
-COUNT = long_or_short(1500, 250)
+COUNT, CONEKTA_COUNT = long_or_short(1500, 250), long_or_short(1500, 500)
 SEED = 20261122
 NEXT_SECRET = "whsec_the_next_one_while_rotating"
 MIB = 1024 * 1024
@@ -32,7 +36,7 @@ _PREPARE = """
 from billing.conf import conf
 owner = Organization.objects.create(name="Target")
 row = Customer.objects.create(organization=owner, provider="stripe", mode="test")
-answer = [str(row.pk), conf.providers["conekta"]["OPTIONS"]["secret"]]
+answer = [str(row.pk), conf.providers["polar"]["OPTIONS"]["secret"]]
 """
 
 
@@ -40,10 +44,14 @@ answer = [str(row.pk), conf.providers["conekta"]["OPTIONS"]["secret"]]
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cobro]:
     with (
         StripeApi().served() as url,
+        served(ConektaAccount()) as conekta_url,
         cobro(
             tmp_path_factory.mktemp("cobro"),
             STRIPE_API_BASE=url,
             STRIPE_WEBHOOK_SECRET=f"{NEXT_SECRET}, {STRIPE_SECRET}",
+            CONEKTA_TEST_KEY="key_fake",
+            CONEKTA_API_BASE=conekta_url,
+            CONEKTA_WEBHOOK_PUBLIC_KEY=public_key().replace("\n", "\\n"),
             DEBUG="false",
         ) as running_system,
     ):
@@ -53,13 +61,14 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cobro]:
 @pytest.fixture(scope="module")
 def doors(system: Cobro) -> tuple[Door, Door]:
     reference, secret = system.orm(_PREPARE)
-    return stripe_door(STRIPE_SECRET, reference), sandbox_door("conekta", secret)
+    return stripe_door(STRIPE_SECRET, reference), sandbox_door("polar", secret)
 
 
 def test_nothing_breaks_and_nothing_forged_stays(system: Cobro, doors: tuple[Door, Door]) -> None:
     before = system.orm("answer = WebhookEvent.objects.count()")
     sent = [post for door in doors for post in posts(door, COUNT, SEED)]
-    assert len(sent) == 2 * COUNT
+    sent += posts(conekta_door(), CONEKTA_COUNT, SEED)
+    assert len(sent) == 2 * COUNT + CONEKTA_COUNT
     with ThreadPoolExecutor(4) as senders:
         answers = list(senders.map(lambda post: send(system.port, post.raw), sent))
     for post, (status, text) in zip(sent, answers, strict=True):
