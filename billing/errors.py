@@ -53,6 +53,13 @@ class InvalidRules(BillingError):
         self.problems = list(problems)
 
 
+class DraftChanged(BillingError):
+    """Somebody else has changed the draft since it was read; nothing was written."""
+
+    code = "draft_changed"
+    http_status = 409
+
+
 class DecisionOutdated(BillingError):
     """The routing decision is about another purchase, too old, or its provider cannot be used."""
 

@@ -48,6 +48,26 @@ _NOT_TOLD: Texts = {
     "currencies": _("No currency is asked for, and the rule is for %(wanted)s."),
     "payment_methods": _("No payment method is asked for, and the rule is for %(wanted)s."),
 }
+_CONDITIONS: Texts = {
+    "countries": _("the country is %(wanted)s"),
+    "transaction_types": _("it is a %(wanted)s"),
+    "currencies": _("the currency asked for is %(wanted)s"),
+    "payment_methods": _("the payment method asked for is %(wanted)s"),
+}
+_WARNINGS: Texts = {
+    "never_decides": _(
+        "It never decides: rule %(earlier)s matches all of it for the same provider."
+    ),
+    "only_a_fallback": _(
+        "It decides only when the provider of rule %(earlier)s cannot: that rule matches all of it."
+    ),
+    "not_configured": _("%(provider)s is not set up here, so the rule is always skipped."),
+    "not_a_country": _("%(country)s is no country of ISO 3166-1."),
+    "currency_not_taken": _("%(provider)s does not take %(currency)s, the money of %(country)s."),
+    "no_published_price": _(
+        "The plan %(plan)s has no published price at %(provider)s in %(currencies)s."
+    ),
+}
 _HINDRANCES: Texts = {
     "not_configured": _("The provider is not set up here."),
     "capability_missing": _("The provider cannot do this (%(needs)s)."),
@@ -85,6 +105,30 @@ def because(answer: Mapping[str, Any]) -> str:
         return _not_met(values)
     text = str(_HINDRANCES.get(code, code))
     return text % _shown(values) if values else text
+
+
+def in_words(rule: Mapping[str, Any]) -> str:
+    """Return a rule as one line: `The country is MX → conekta, in MXN`."""
+    words = {"conditions": conditions(rule), **rule}
+    if rule.get("currency"):
+        return now("%(conditions)s → %(provider)s, in %(currency)s") % words
+    return now("%(conditions)s → %(provider)s") % words
+
+
+def conditions(rule: Mapping[str, Any]) -> str:
+    """Return when a rule matches: `The country is MX and it is a subscription`."""
+    told = [
+        str(text) % {"wanted": _either([_word(name, each) for each in rule[name]])}
+        for name, text in _CONDITIONS.items()
+        if name in rule
+    ]
+    text = now(" and ").join(told) or now("everything else")
+    return text[0].upper() + text[1:]
+
+
+def warning(code: str, values: Mapping[str, Any]) -> str:
+    """Return one of `services.rule_warnings` as a sentence."""
+    return str(_WARNINGS[code]) % _shown(values)
 
 
 def result(answer: Mapping[str, Any]) -> str:

@@ -47,6 +47,9 @@ _TEXTS: dict[str, Promise] = {
     ),
     "no_route": _("We cannot take payments for this plan, currency and country yet. Contact us."),
     "invalid_rules": _("These routing rules could not decide. Correct them and try again."),
+    "draft_changed": _(
+        "Somebody else has changed this draft. Reload it and make your change again."
+    ),
     "decision_outdated": _(
         "This choice of provider was made for another purchase or is too old. Ask for a new one."
     ),

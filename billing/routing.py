@@ -118,14 +118,37 @@ def problems(rules: object) -> list[str]:
     """What is wrong with `rules`, each in one English sentence; none when they can decide."""
     if not isinstance(rules, Sequence) or isinstance(rules, str) or not rules:
         return ["There are no rules."]
-    found = [
+    return [
         f"Rule {position}: {problem}"
-        for position, rule in enumerate(rules, start=1)
-        for problem in _rule_problems(rule)
+        for position, found in problems_by_rule(rules).items()
+        for problem in found
     ]
-    if isinstance(rules[-1], Mapping) and set(rules[-1]) & set(CONDITIONS):
-        found.append("The last rule must match everything: give it no conditions.")
+
+
+def problems_by_rule(rules: Sequence[object]) -> dict[int, list[str]]:
+    """The position, from 1, of each rule that something is wrong with, and what."""
+    found = {position: list(_rule_problems(rule)) for position, rule in enumerate(rules, start=1)}
+    if rules and isinstance(rules[-1], Mapping) and set(rules[-1]) & set(CONDITIONS):
+        found[len(rules)].append(
+            "it is the last one and must match everything: give it no conditions."
+        )
+    return {position: told for position, told in found.items() if told}
+
+
+def covered_by(rules: Sequence[Rule]) -> dict[int, int]:
+    """Of each rule that matches only what an earlier one matches too: its index, the earlier's."""
+    found: dict[int, int] = {}
+    for index, rule in enumerate(rules):
+        earlier = [before for before in range(index) if _covers(rules[before], rule)]
+        if earlier:
+            found[index] = earlier[0]
     return found
+
+
+def asked_currencies(rule: Rule, local_currency: str, default_currency: str) -> list[str]:
+    """In which currencies `rule` looks for a price when the customer asks for none, best first."""
+    usual = (rule.get("currency", ""), local_currency, default_currency)
+    return list(dict.fromkeys(code for code in usual if code))
 
 
 def _rule_problems(rule: object) -> Iterable[str]:
@@ -166,7 +189,8 @@ def _answer(rule: Rule, context: RoutingContext, facts: Mapping[str, ProviderFac
 
 def _offer(alias: str, rule: Rule, context: RoutingContext, known: ProviderFacts) -> Answer:
     """The first currency that the item is sold and the wanted method taken in."""
-    asked = _asked_currencies(rule, context)
+    usual = asked_currencies(rule, context.local_currency, context.default_currency)
+    asked = [context.currency] if context.currency else usual
     sold = [code for code in asked if known.currencies is None or code in known.currencies]
     method = context.payment_method
     paid = [code for code in sold if not method or method in known.methods_for(code)]
@@ -183,11 +207,13 @@ def _offer(alias: str, rule: Rule, context: RoutingContext, known: ProviderFacts
     return Answer(provider=alias, result=SKIPPED, code=code, values=values)
 
 
-def _asked_currencies(rule: Rule, context: RoutingContext) -> list[str]:
-    if context.currency:
-        return [context.currency]
-    usual = (rule.get("currency", ""), context.local_currency, context.default_currency)
-    return list(dict.fromkeys(code for code in usual if code))
+def _covers(earlier: Rule, later: Rule) -> bool:
+    """Whether all that `later` matches is matched by `earlier`."""
+    return all(
+        name in later and set(later[name]) <= set(earlier[name])
+        for name in CONDITIONS
+        if name in earlier
+    )
 
 
 def _mismatch(rule: Rule, context: RoutingContext) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from billing.routing import (
     RoutingContext,
     Selection,
     candidates,
+    covered_by,
     problems,
     select_provider,
 )
@@ -188,8 +189,30 @@ class TestProblems:
                 [{"provider": "a", "transaction_types": ["gift"]}],
                 "Rule 1: there is no transaction type 'gift'.",
             ),
-            ([{"provider": "a", "countries": ["MX"]}], "The last rule must match everything"),
+            ([{"provider": "a", "countries": ["MX"]}], "Rule 1: it is the last one and must match"),
         ],
     )
     def test_each_is_told(self, rules: Any, problem: str) -> None:
         assert any(each.startswith(problem) for each in problems(rules))
+
+
+class TestCoveredBy:
+    def test_rules_that_each_decide_something(self) -> None:
+        assert covered_by(RULES) == {}
+
+    @pytest.mark.parametrize(
+        ("earlier", "later", "is_covered"),
+        [
+            ({}, {"countries": ["MX"]}, True),
+            ({"countries": ["MX"]}, {}, False),
+            ({"countries": ["MX", "CO"]}, {"countries": ["CO"]}, True),
+            ({"countries": ["CO"]}, {"countries": ["MX", "CO"]}, False),
+            ({"countries": ["MX"]}, {"currencies": ["MXN"]}, False),
+            ({"countries": ["MX"]}, {"countries": ["MX"], "currencies": ["MXN"]}, True),
+        ],
+    )
+    def test_only_by_a_rule_that_matches_all_of_it(
+        self, earlier: Any, later: Any, is_covered: bool
+    ) -> None:
+        rules = [{"provider": "a", **earlier}, {"provider": "b", **later}]
+        assert covered_by(rules) == ({1: 0} if is_covered else {})

@@ -7,7 +7,7 @@ from django.db import IntegrityError
 from django.db.models import QuerySet
 
 from billing.enums import RuleSetState
-from billing.errors import InvalidRules, InvalidTransition
+from billing.errors import DraftChanged, InvalidRules, InvalidTransition
 from billing.models import RuleSet
 from billing.services import rule_sets
 
@@ -85,6 +85,20 @@ class TestEdit:
         with pytest.raises(InvalidRules) as caught:
             rule_sets.edit(made, [{"countries": ["MX"], "provider": "a"}], note="")
         assert len(caught.value.problems) == 1
+
+    def test_one_that_changed_since_it_was_seen_is_left_alone(self) -> None:
+        made = rule_sets.draft(rule_sets.ensure_active())
+        seen_at = made.updated_at
+        made = rule_sets.edit(made, [{"provider": "polar"}], note="", seen_at=seen_at)
+        for change in (
+            lambda: rule_sets.edit(made, [{"provider": "conekta"}], note="", seen_at=seen_at),
+            lambda: rule_sets.activate(made, seen_at=seen_at),
+        ):
+            with pytest.raises(DraftChanged):
+                change()
+        made.refresh_from_db()
+        assert (made.rules, made.state) == ([{"provider": "polar"}], "draft")
+        assert rule_sets.activate(made, seen_at=made.updated_at).state == "active"
 
 
 class TestActivate:
