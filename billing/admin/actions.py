@@ -11,6 +11,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from billing.admin.panels import Panel
 from billing.errors import BillingError
 from billing.models import SubscriptionPlan, WebhookEvent
 from billing.services import plans, webhooks
@@ -60,11 +61,13 @@ def confirm(
     object_id: str,
     question: str,
     verb: str,
-    act: Callable[[HttpRequest, M], None],
+    act: Callable[[HttpRequest, M], HttpResponse | None],
+    panels: Callable[[M], list[Panel]] | None = None,
 ) -> HttpResponse:
-    """A page that asks; its POST calls `act` and returns to the object.
+    """A page that asks; its POST calls `act` and goes where that says, else back to the object.
 
-    A view of its own, because the change form runs inside a transaction.
+    A view of its own, because the change form runs inside a transaction. `panels` are what to read
+    before answering; the POST brings `seen_at`, when the object shown had last been changed.
     """
     obj = model_admin.get_object(request, object_id)
     if obj is None:
@@ -74,14 +77,15 @@ def confirm(
     meta = model_admin.opts
     url = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[obj.pk])
     if request.method == "POST":
-        act(request, obj)
-        return redirect(url)
+        return act(request, obj) or redirect(url)
     context: dict[str, Any] = {
         **model_admin.admin_site.each_context(request),
         "opts": meta,
         "original": obj,
         "title": f"{verb}: {obj}",
         "question": question,
+        "panels": panels(obj) if panels else [],
+        "seen_at": getattr(obj, "updated_at", None),
         "verb": verb,
         "back": url,
     }

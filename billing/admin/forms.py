@@ -65,6 +65,8 @@ class CurrencyField(forms.CharField):
 
     def clean(self, value: Any) -> str:
         code = str(super().clean(value)).upper()
+        if not code:
+            return ""
         try:
             Money(0, code)
         except ValueError as exc:

@@ -21,9 +21,14 @@ NEWEST_ROWS = 20
 LABELS = {
     "active": "success",
     "applied": "success",
+    "added": "success",
+    "changed": "warning",
     "charged_back": "danger",
+    "contradicts": "warning",
+    "counts": "success",
     "dead": "danger",
     "done": "success",
+    "draft": "info",
     "lost": "danger",
     "matched": "success",
     "needs_response": "danger",
@@ -38,6 +43,7 @@ LABELS = {
     "processed": "success",
     "refunded": "warning",
     "refused": "danger",
+    "removed": "danger",
     "requires_action": "warning",
     "running": "info",
     "succeeded": "success",
@@ -54,7 +60,7 @@ LABELS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """A titled table, or a titled text that is shown as it is."""
+    """A titled table with a sentence above it, or a titled text that is shown as it is."""
 
     title: str
     headers: Sequence[str] = ()
@@ -98,11 +104,11 @@ def money(minor: int | None, currency: str) -> str:
     return "-" if minor is None else _unbroken(str(Money(minor, currency)))
 
 
-def badge(value: str) -> str:
-    """A state as a coloured label."""
+def badge(value: str, text: str = "") -> str:
+    """A state as a coloured label; `text` where it is called otherwise than by its code."""
     if not value:
         return "-"
-    context = {"type": LABELS.get(value, ""), "text": value.replace("_", " ")}
+    context = {"type": LABELS.get(value, ""), "text": text or value.replace("_", " ")}
     return render_to_string("unfold/helpers/label.html", context)
 
 

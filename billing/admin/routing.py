@@ -1,28 +1,11 @@
-"""Routing rules and the decisions made by them, with every rule's answer."""
+"""Routing decisions: what was chosen, from which evidence, and every rule's answer."""
 
 from django.contrib import admin
 
 from billing import explanations
 from billing.admin.base import ReadOnlyAdmin, column
 from billing.admin.panels import Panel, badge, json_panel, link
-from billing.models import RoutingDecision, RuleSet
-
-
-@admin.register(RuleSet)
-class RuleSetAdmin(ReadOnlyAdmin[RuleSet]):
-    list_display = ("version", "state", "note", "created")
-    ordering = ("-version",)
-    sortable_by = ("version",)
-    search_fields = ()
-    fields = (
-        ("version", "state"),
-        "note",
-        ("activated_at", "retired_at"),
-        ("created_at", "updated_at"),
-    )
-
-    def panels(self, obj: RuleSet) -> list[Panel]:
-        return [json_panel("Rules, the first match wins", obj.rules)]
+from billing.models import RoutingDecision
 
 
 @admin.register(RoutingDecision)
