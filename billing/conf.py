@@ -121,6 +121,12 @@ class BillingSettings:
         return timedelta(days=float(getattr(settings, "BILLING_WAITING_DAYS", 3)))
 
     @property
+    def planned_end_margin(self) -> timedelta:
+        """BILLING_PLANNED_END_MINUTES: how long before its period's end we end a subscription whose
+        provider cannot end it then. 60."""
+        return timedelta(minutes=float(getattr(settings, "BILLING_PLANNED_END_MINUTES", 60)))
+
+    @property
     def idempotency_lease(self) -> timedelta:
         """BILLING_IDEMPOTENCY_LEASE_SECONDS: a request that runs longer was killed. 90."""
         return timedelta(seconds=float(getattr(settings, "BILLING_IDEMPOTENCY_LEASE_SECONDS", 90)))

@@ -55,6 +55,12 @@ class ProviderRegistry:
         """Whether `alias` is configured and has `capability`."""
         return alias in conf.providers and capability in self._instance(alias).capabilities
 
+    def ends_only_at_once(self, alias: str) -> bool:
+        """Whether `alias` cannot end a subscription with its period: then we do, at that time."""
+        if alias not in conf.providers:
+            return False
+        return not self._instance(alias).features.cancels_at_period_end
+
     def reset(self) -> None:
         """Forget all instances, so that changed settings are read."""
         with self._lock:

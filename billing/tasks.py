@@ -11,7 +11,7 @@ from billing import heartbeats  # noqa: F401 - listens to the signals of worker 
 from billing.conf import conf
 from billing.logs import request_id
 from billing.queue import REQUEST_ID_HEADER, enqueue
-from billing.services import outbox, prune, reconcile, webhooks
+from billing.services import outbox, planned_ends, prune, reconcile, webhooks
 
 # Drains that run in this process, and whether another was asked for meanwhile.
 _running: dict[str, bool] = {}
@@ -48,15 +48,22 @@ def reconcile_unknown() -> int:
     return reconcile.reconcile_unknown()
 
 
+@shared_task(name="billing.carry_out_planned_ends")
+def carry_out_planned_ends() -> int:
+    """End subscriptions whose planned end is due; return how many."""
+    return planned_ends.carry_out()
+
+
 @shared_task(name="billing.prune")
 def forget_what_is_old() -> int:
-    """Empty old bodies, delete old keys; return how many. Goes on in another task if need be."""
+    """Empty old bodies, delete old keys and unused decisions; return how many. Goes on in another
+    task if need be."""
     return _alone("billing.prune", _prune)
 
 
 def _prune() -> tuple[int, bool]:
     pruned = prune.run(seconds=conf.drain_seconds)
-    return pruned.bodies + pruned.keys, pruned.has_more
+    return pruned.bodies + pruned.keys + pruned.decisions, pruned.has_more
 
 
 def _alone(name: str, drain: Callable[[], tuple[int, bool]]) -> int:

@@ -225,6 +225,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": BILLING_RECONCILE_SECONDS,
         "options": {"expires": 4 * BILLING_RECONCILE_SECONDS},
     },
+    "carry-out-planned-ends": {
+        "task": "billing.carry_out_planned_ends",
+        "schedule": BILLING_RECONCILE_SECONDS,
+        "options": {"expires": 4 * BILLING_RECONCILE_SECONDS},
+    },
     "drain-outbox": {
         "task": "billing.drain_outbox",
         "schedule": BILLING_SWEEP_SECONDS,
@@ -264,6 +269,7 @@ BILLING_ORGANIZATION_MODEL = "billing.Organization"
 BILLING_DEFAULT_CURRENCY = env.str("BILLING_DEFAULT_CURRENCY", default="USD")
 BILLING_DRAIN_BATCH_SIZE = env.int("BILLING_DRAIN_BATCH_SIZE", default=200)
 BILLING_DRAIN_SECONDS = env.float("BILLING_DRAIN_SECONDS", default=20)
+BILLING_PLANNED_END_MINUTES = env.float("BILLING_PLANNED_END_MINUTES", default=60)
 BILLING_PAYLOAD_DAYS = env.float("BILLING_PAYLOAD_DAYS", default=90)
 BILLING_IDEMPOTENCY_LEASE_SECONDS = env.float("BILLING_IDEMPOTENCY_LEASE_SECONDS", default=90)
 BILLING_RETRY_BASE_SECONDS = env.float("BILLING_RETRY_BASE_SECONDS", default=10)

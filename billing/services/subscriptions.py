@@ -30,7 +30,6 @@ from billing.errors import (
     PlanNotAvailable,
     ProviderObjectMissing,
     RequestInProgress,
-    UnsupportedOperation,
 )
 from billing.models import (
     AnyOrganization,
@@ -47,13 +46,19 @@ from billing.models import (
 from billing.providers.base import (
     ManagesSubscriptions,
     PausesSubscriptions,
-    PaymentProvider,
     ReadsSubscriptions,
     ResumesSubscriptions,
 )
 from billing.providers.types import SubscriptionData, SubscriptionRequest, SubscriptionUpdate
 from billing.registry import providers
-from billing.services import customers, operations, payment_methods, routing, sync
+from billing.services import (
+    customers,
+    operations,
+    payment_methods,
+    planned_ends,
+    routing,
+    sync,
+)
 from geo.ip import Visitor
 
 CREATE = "subscription.create"
@@ -174,13 +179,13 @@ def cancel(
 ) -> Subscription:
     """Stop renewing `subscription`; with `at_period_end=False` end it now.
 
-    Raises InvalidTransition if it has already ended, UnsupportedOperation where the provider cannot
-    end it with the period, or what the provider raises.
+    Where the provider cannot end it with the period, we do (`planned_ends`). Raises
+    InvalidTransition if it has already ended, or what the provider raises.
     """
     provider = providers.get(subscription.provider, ManagesSubscriptions)
-    features = providers.get(subscription.provider, PaymentProvider).features
-    if at_period_end and not features.cancels_at_period_end:
-        raise UnsupportedOperation(f"{subscription.provider} cannot cancel at the period's end")
+    if at_period_end and providers.ends_only_at_once(subscription.provider):
+        planned_ends.plan(subscription)
+        return reload(subscription)
     command = "cancel_at_period_end" if at_period_end else "cancel"
     return _command(
         subscription,
@@ -195,6 +200,9 @@ def resume(subscription: Subscription, *, request_key: str = "") -> Subscription
 
     Raises InvalidTransition once it has ended, UnsupportedOperation where that cannot be undone.
     """
+    if providers.ends_only_at_once(subscription.provider):
+        planned_ends.undo(subscription)
+        return reload(subscription)
     provider = providers.get(subscription.provider, ResumesSubscriptions)
     return _command(
         subscription, "resume", request_key, partial(provider.resume_subscription, subscription.ref)

@@ -1,11 +1,13 @@
 """Statements about the rows that mirror a provider: whose they are, and their money."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import BigIntegerField, F, Func, IntegerField, OuterRef, Q, QuerySet, Sum
 from django.db.models import Subquery as Sub
 from django.db.models.functions import Coalesce, Greatest, Least
 
+from billing import clock
 from billing.enums import InvoiceStatus, PaymentState, PaymentStatus
 from billing.models import (
     Customer,
@@ -21,6 +23,8 @@ from billing.services.invariants.base import statement
 
 # Providers show the first ten lines of an invoice in its body: a longer list may be cut.
 _LINES_SHOWN = 10
+# What a lost webhook and its provider's repetitions may take.
+_GRACE = timedelta(days=1)
 _PARENTS = {
     Subscription: ("customer", "payment_method"),
     Invoice: ("customer", "subscription", "payment_method"),
@@ -94,6 +98,13 @@ def default_method_is_their_own() -> QuerySet[Any, Any]:
         .exclude(owner=F("pk"))
         .values_list("pk", flat=True)
     )
+
+
+@statement("No subscription lives on a day after the moment at which it was to end.")
+def planned_end_is_kept() -> QuerySet[Any, Any]:
+    return Subscription.objects.filter(
+        ended_at=None, cancel_at__lt=clock.now() - _GRACE
+    ).values_list("pk", flat=True)
 
 
 @statement("The lines of an invoice add up to its subtotal.")

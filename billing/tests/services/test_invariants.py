@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
@@ -229,6 +230,9 @@ FAULTS: dict[str, Callable[[], Any]] = {
     "one_organization": move_to_another_organization,
     "one_provider": lambda: change(Payment, mode="live"),
     "default_method_is_their_own": borrow_a_default_method,
+    "planned_end_is_kept": lambda: change(
+        Subscription, of={"ended_at": None}, cancel_at=timezone.now() - timedelta(days=2)
+    ),
     "invoice_lines_add_up": lambda: change(
         Invoice, line_items=[{"amount_minor": 1}, {"amount_minor": 2}]
     ),

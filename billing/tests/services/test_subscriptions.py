@@ -185,13 +185,12 @@ class TestCancel:
         with pytest.raises(InvalidTransition):
             subscriptions.cancel(canceled, at_period_end=False)
 
-    def test_what_the_provider_cannot_do_is_told_before_anything_is_sent(
+    def test_what_the_provider_cannot_plan_we_do_without_sending_anything(
         self, organization_mx, published
     ):
         subscription = subscribe(organization_mx, published["startup"])
         before = Operation.objects.count()
-        with pytest.raises(UnsupportedOperation):
-            subscriptions.cancel(subscription)
+        assert subscriptions.cancel(subscription).cancel_at_period_end
         assert Operation.objects.count() == before
 
 

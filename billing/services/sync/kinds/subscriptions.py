@@ -17,6 +17,7 @@ from billing.models import (
 )
 from billing.providers.base import ReadsSubscriptions
 from billing.providers.types import SubscriptionData
+from billing.registry import providers
 from billing.services.sync.kinds.base import (
     NOBODY,
     Kind,
@@ -125,6 +126,8 @@ class SubscriptionKind(Kind):
             values["next_action"] = row.next_action
             if row.incomplete_reason != IncompleteReason.OUTCOME_UNKNOWN:
                 values["incomplete_reason"] = data.incomplete_reason or row.incomplete_reason
+        if providers.ends_only_at_once(row.provider):
+            del values["cancel_at_period_end"], values["cancel_at"]
         values |= self._price(data, row, relatives)
         values |= method_columns(data, relatives)
         if row.customer_id is None:
