@@ -57,7 +57,11 @@ TARGETS = {
     "money": Target(sources=("money.py",), tests=("test_money.py",)),
     "signatures": Target(
         sources=("providers/*/signatures.py",),
-        tests=("providers/stripe/test_signatures.py", "providers/sandbox/test_signatures.py"),
+        tests=(
+            "providers/conekta/test_signatures.py",
+            "providers/stripe/test_signatures.py",
+            "providers/sandbox/test_signatures.py",
+        ),
     ),
     "routing": Target(sources=("routing.py",), tests=("test_routing.py",)),
     "services-routing": Target(

@@ -6,6 +6,7 @@ _SERVICES = "billing/tests/services"
 _ATTACKS = "billing/tests/attacks"
 _API = "billing/tests/api"
 _STRIPE = "billing/tests/providers/stripe/test_signatures.py::TestVerify"
+_CONEKTA = "billing/tests/providers/conekta"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -348,6 +349,62 @@ _DOORS = (
         "time.time() - int(stamp)",
         f"{_STRIPE}::test_outside_the_window_is_refused",
         f"{_ATTACKS}/test_signatures.py::test_five_minutes_either_way",
+    ),
+    fault(
+        "signatures of Conekta: any passes",
+        "billing/providers/conekta/signatures.py",
+        "    if not is_genuine:\n        raise _refusal()\n",
+        "",
+        f"{_CONEKTA}/test_signatures.py::TestRSA::test_another_body_is_refused",
+        f"{_ATTACKS}/test_conekta_signatures.py::test_none_of_five_hundred_is_accepted",
+    ),
+    fault(
+        "signatures of Conekta: a public key is a secret too",
+        "billing/providers/conekta/signatures.py",
+        '    return "BEGIN" not in secret and len(',
+        "    return len(",
+        f"{_CONEKTA}/test_signatures.py::TestHMAC::test_what_is_no_secret_signs_nothing",
+    ),
+    fault(
+        "signatures of Conekta: both modes at once",
+        "billing/providers/conekta/signatures.py",
+        "if digest is None or bool(public_keys) == bool(secrets):",
+        "if digest is None:",
+        f"{_CONEKTA}/test_signatures.py::TestConfusion::test_with_both_nothing_passes",
+        f"{_CONEKTA}/test_webhooks.py::TestVerify::test_no_mode_and_both_modes_verify_nothing",
+    ),
+    fault(
+        "Conekta: a lost answer is a refusal",
+        "billing/providers/conekta/client.py",
+        "            if type(exc) in (ProviderError, Lost):\n",
+        "            if type(exc) is ProviderError:\n",
+        f"{_CONEKTA}/test_client.py::TestErrors::test_a_lost_answer",
+        f"{_CONEKTA}/test_plans.py::TestCreatePlan"
+        "::test_sent_again_after_a_lost_answer_it_is_there_once",
+        "billing/tests/services/test_conekta.py::TestLostAnswers::test_a_subscription",
+    ),
+    fault(
+        "Conekta: a key of the other mode writes",
+        "billing/providers/conekta/client.py",
+        "        self._refuse_a_key_of_another_mode()\n",
+        "",
+        f"{_CONEKTA}/test_client.py::TestMode::test_a_key_of_the_other_mode_writes_nothing",
+    ),
+    fault(
+        "Conekta: a refused subscription goes on trying",
+        "billing/providers/conekta/subscriptions.py",
+        "            self._end(Ref(id=made.id, customer_id=request.customer_id))\n",
+        "",
+        f"{_CONEKTA}/test_subscriptions.py::TestCreate"
+        "::test_declined_it_is_ended_lest_conekta_tries_again",
+    ),
+    fault(
+        "lost creations: what was there before counts as made",
+        "billing/services/effects.py",
+        " or _is_another(data.id, subscription)",
+        "",
+        "billing/tests/services/test_conekta.py::TestLostAnswers"
+        "::test_one_that_was_there_before_is_not_taken_for_it",
     ),
     fault(
         "signatures of the sandbox: any passes",
