@@ -10,6 +10,7 @@ from billing.providers.conekta.finding import Finding
 from billing.providers.conekta.listing import Listing
 from billing.providers.conekta.payment_methods import PaymentMethods
 from billing.providers.conekta.plans import Plans
+from billing.providers.conekta.previews import Previews
 from billing.providers.conekta.subscriptions import Subscriptions
 from billing.providers.conekta.webhooks import Webhooks
 from billing.providers.types import ClientConfig, Features, HealthData
@@ -30,6 +31,7 @@ class ConektaProvider(
     Customers,
     PaymentMethods,
     Subscriptions,
+    Previews,
     Plans,
     Finding,
     Listing,

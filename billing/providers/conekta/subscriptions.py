@@ -12,6 +12,7 @@ from billing.errors import (
 from billing.providers.base import ManagesSubscriptions, PausesSubscriptions
 from billing.providers.conekta import mapping
 from billing.providers.conekta.backend import ConektaBackend
+from billing.providers.conekta.declines import decline_code
 from billing.providers.http import begun
 from billing.providers.types import (
     Ref,
@@ -19,6 +20,7 @@ from billing.providers.types import (
     SubscriptionRequest,
     SubscriptionUpdate,
 )
+from billing.providers.values import items, text
 
 
 class Subscriptions(ConektaBackend, ManagesSubscriptions, PausesSubscriptions):
@@ -36,7 +38,7 @@ class Subscriptions(ConektaBackend, ManagesSubscriptions, PausesSubscriptions):
     ) -> SubscriptionData:
         """Without a card named, Conekta charges the customer's default one. Whose first charge is
         refused at once, it is ended again: Conekta would go on trying."""
-        _ensure_one(request.quantity)
+        ensure_one(request.quantity)
         end = request.trial_end_at
         answer = self._client.write(
             "SubscriptionsApi",
@@ -53,7 +55,8 @@ class Subscriptions(ConektaBackend, ManagesSubscriptions, PausesSubscriptions):
             return made
         with begun():
             self._end(Ref(id=made.id, customer_id=request.customer_id))
-        raise PaymentDeclined("the first charge was refused", provider=self.alias)
+            why = self._refusal(made.latest_invoice_id or "")
+        raise PaymentDeclined("the first charge was refused", decline_code=why, provider=self.alias)
 
     def update_subscription(
         self, subscription: Ref, changes: SubscriptionUpdate, *, idempotency_key: str
@@ -61,7 +64,7 @@ class Subscriptions(ConektaBackend, ManagesSubscriptions, PausesSubscriptions):
         """A new price is charged from the next cycle on; nothing is credited or charged now."""
         if changes.cancel_at_period_end:
             raise UnsupportedOperation("Conekta ends subscriptions only at once")
-        _ensure_one(changes.quantity)
+        ensure_one(changes.quantity)
         wanted = {"plan_id": changes.price_id, "card_id": changes.payment_method_id}
         if not any(wanted.values()):
             return self.get_subscription(subscription)
@@ -90,6 +93,14 @@ class Subscriptions(ConektaBackend, ManagesSubscriptions, PausesSubscriptions):
                 raise
             return found
 
+    def _refusal(self, order_id: str) -> str:
+        """Our code for the bank's reason, which stands in the order of the cycle."""
+        order = (
+            self._client.read("OrdersApi", "get_order_by_id", id=order_id).body if order_id else {}
+        )
+        reasons = [text(each.get("failure_code")) for each in items(order.get("charges"))]
+        return decline_code(reasons[-1] if reasons else "")
+
     def _write(
         self, subscription: Ref, operation: str, **body: Mapping[str, object]
     ) -> SubscriptionData:
@@ -103,6 +114,7 @@ class Subscriptions(ConektaBackend, ManagesSubscriptions, PausesSubscriptions):
         return mapping.subscription(answer.body, as_of=answer.as_of)
 
 
-def _ensure_one(quantity: int | None) -> None:
+def ensure_one(quantity: int | None) -> None:
+    """Raise InvalidRequest for any other quantity than one."""
     if quantity not in (None, 1):
         raise InvalidRequest("Conekta sells a plan once per subscription", param="quantity")

@@ -107,11 +107,13 @@ CONEKTA: Capabilities = {
         "POST /customers/{customer_id}/subscriptions",
         "PUT /customers/{customer_id}/subscriptions/{id}",
         "POST /customers/{customer_id}/subscriptions/{id}/cancel",
+        "GET /orders/{id}",
     ),
     "PausesSubscriptions": (
         "POST /customers/{customer_id}/subscriptions/{id}/pause",
         "POST /customers/{customer_id}/subscriptions/{id}/resume",
     ),
+    "PreviewsChanges": ("GET /customers/{customer_id}/subscriptions/{id}", "GET /plans/{id}"),
     "ReadsPlans": ("GET /plans", "GET /plans/{id}"),
     "PublishesPlans": ("POST /plans", "PUT /plans/{id}"),
     "FindsByReference": ("GET /customers", "GET /customers/{customer_id}/subscriptions"),

@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import responses
 
 from billing.enums import SubscriptionStatus
 from billing.errors import (
@@ -22,6 +23,7 @@ from billing.providers.types import (
 )
 from billing.testing import key, plan_request
 from billing.tests.conekta_account import ConektaAccount
+from billing.tests.providers.conekta.conftest import API, example
 
 
 def subscribe(conekta: ConektaProvider, wanted: SubscriptionRequest) -> SubscriptionData:
@@ -36,8 +38,10 @@ def path(wanted: SubscriptionRequest) -> str:
     return f"customers/{wanted.customer_id}/subscriptions"
 
 
-def refused_card(conekta: ConektaProvider, wanted: SubscriptionRequest) -> SubscriptionRequest:
-    card = PaymentMethodRequest(token="tok_test_card_declined")
+def refused_card(
+    conekta: ConektaProvider, wanted: SubscriptionRequest, token: str = "tok_test_card_declined"
+) -> SubscriptionRequest:
+    card = PaymentMethodRequest(token=token)
     owner = Ref(id=wanted.customer_id)
     made = conekta.create_payment_method(owner, card, idempotency_key=key())
     return replace(wanted, payment_method_id=made.id)
@@ -68,11 +72,24 @@ class TestCreate:
     def test_declined_it_is_ended_lest_conekta_tries_again(
         self, conekta: ConektaProvider, account: ConektaAccount, wanted: SubscriptionRequest
     ) -> None:
-        wanted = refused_card(conekta, wanted)
-        with pytest.raises(PaymentDeclined):
+        wanted = refused_card(conekta, wanted, "tok_test_insufficient_funds")
+        with pytest.raises(PaymentDeclined) as caught:
             subscribe(conekta, wanted)
+        assert caught.value.decline_code == "insufficient_funds"
         (made,) = account.all("subscription")
         assert made["status"] == "canceled"
+
+    def test_a_refusal_without_an_order_is_a_decline_too(
+        self, conekta: ConektaProvider, wire: responses.RequestsMock
+    ) -> None:
+        made = example("subscription", billing_cycle_start=None, last_billing_cycle_order_id=None)
+        url = f"{API}/customers/cus_1/subscriptions"
+        wire.post(url, json=made)
+        wire.post(f"{url}/{made['id']}/cancel", json=made | {"status": "canceled"})
+        request = SubscriptionRequest(reference=key(), customer_id="cus_1", price_id="gold-plan")
+        with pytest.raises(PaymentDeclined) as caught:
+            subscribe(conekta, request)
+        assert caught.value.decline_code == "card_declined"
 
     def test_one_that_could_not_be_ended_is_open(
         self, conekta: ConektaProvider, account: ConektaAccount, wanted: SubscriptionRequest
