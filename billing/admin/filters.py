@@ -10,8 +10,10 @@ from django.http import HttpRequest
 from billing import clock
 from billing.conf import conf
 from billing.enums import OperationOutcome, OutboxState
+from billing.models import RuleSet
 
 Lookups = list[tuple[str, str]]
+NEWEST_VERSIONS = 20
 
 
 class ProviderFilter(admin.SimpleListFilter):
@@ -26,6 +28,27 @@ class ProviderFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         value = self.value()
         return queryset.filter(provider=value) if value else queryset
+
+
+class CountryFilter(admin.SimpleListFilter):
+    """By the countries that rules name, and not known; the search takes every other code."""
+
+    title = "country"
+    parameter_name = "country"
+    unknown = "-"
+
+    def lookups(self, request: HttpRequest, model_admin: "admin.ModelAdmin[Any]") -> Lookups:
+        named = RuleSet.objects.order_by("-version").values_list("rules", flat=True)[
+            :NEWEST_VERSIONS
+        ]
+        codes = {code for rules in named for rule in rules for code in rule.get("countries", ())}
+        return [*((code, code) for code in sorted(codes)), (self.unknown, "Not known")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        if not value:
+            return queryset
+        return queryset.filter(country="" if value == self.unknown else value)
 
 
 class RenewalFilter(admin.SimpleListFilter):

@@ -85,6 +85,8 @@ class RoutingDecision(BaseModel):
                 fields=["organization", "-created_at", "-id"], name="billing_decision_org"
             ),
             models.Index(fields=["-created_at", "-id"], name="billing_decision_newest"),
+            models.Index(fields=["provider", "-created_at"], name="billing_decision_provider"),
+            models.Index(fields=["country", "-created_at"], name="billing_decision_country"),
         ]
 
     def __str__(self) -> str:
