@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelect2MultipleWidget,
@@ -17,7 +18,8 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from billing.enums import PaymentMethodType, TransactionType
+from billing.enums import BillingInterval, PaymentMethodType, TransactionType
+from billing.models import Product, RuleSet, SubscriptionPlan
 from billing.models.base import choices
 from billing.providers.base import PaymentProvider
 from billing.registry import providers
@@ -33,11 +35,18 @@ Choices = list[tuple[str, str]]
 GAP = 10  # between the numbers of two rules, so that another fits in
 
 
+def _searched() -> UnfoldAdminSelect2Widget:
+    """A list that is too long to look through: typing narrows it."""
+    return UnfoldAdminSelect2Widget(attrs={"style": "width: 100%"})
+
+
 class SeveralField(forms.MultipleChoiceField):
     """Any number of `choices`; none means that the rule does not ask."""
 
     def __init__(self, **kwargs: Any) -> None:
-        widget = UnfoldAdminSelect2MultipleWidget(attrs={"style": "width: 100%"})
+        widget = UnfoldAdminSelect2MultipleWidget(
+            attrs={"style": "width: 100%", "data-placeholder": "Any"}
+        )
         super().__init__(required=False, widget=widget, **kwargs)
 
 
@@ -69,7 +78,7 @@ class RuleForm(forms.Form):
     currency = forms.ChoiceField(
         required=False,
         label="Suggested currency",
-        widget=UnfoldAdminSelect2Widget(attrs={"style": "width: 100%"}),
+        widget=_searched(),
     )
 
     def __init__(self, *args: Any, named: Sequence[Rule], **kwargs: Any) -> None:
@@ -104,12 +113,13 @@ class BaseRuleFormSet(RuleBaseFormSet):
         number = form.fields["ORDER"]
         number.initial = GAP * (index + 1) if is_known and index is not None else GAP * known - 5
         number.label = "Number"
-        form.fields["DELETE"].label = "Delete this rule"
+        if is_known:
+            form.fields["DELETE"].label = "Delete this rule"
 
     def kept(self) -> list[Any]:
         """The forms that make the rules, in their order."""
         filled = [form for form in self.forms if form.cleaned_data]
-        kept = [form for form in filled if not form.cleaned_data["DELETE"]]
+        kept = [form for form in filled if not form.cleaned_data.get("DELETE")]
         return sorted(kept, key=_number)
 
     def rules(self) -> list[dict[str, Any]]:
@@ -128,8 +138,64 @@ class BaseRuleFormSet(RuleBaseFormSet):
 
 
 RuleFormSet = forms.formset_factory(
-    RuleForm, formset=BaseRuleFormSet, extra=1, can_order=True, can_delete=True
+    RuleForm,
+    formset=BaseRuleFormSet,
+    extra=1,
+    can_order=True,
+    can_delete=True,
+    can_delete_extra=False,
 )
+
+
+class SimulatorForm(forms.Form):
+    """What a purchase would be about. Nothing is stored: the answers stand in the address."""
+
+    rule_set = forms.ModelChoiceField(
+        RuleSet.objects.defer("rules"), label="Rules", widget=UnfoldAdminSelectWidget()
+    )
+    country = forms.ChoiceField(
+        required=False,
+        choices=lambda: [("", "Not known"), *country_choices()],
+        widget=_searched(),
+    )
+    transaction_type = forms.ChoiceField(
+        choices=choices(TransactionType), label="What is bought", widget=UnfoldAdminSelectWidget()
+    )
+    currency = forms.ChoiceField(
+        required=False,
+        choices=lambda: [("", "Not asked for"), *currency_choices()],
+        widget=_searched(),
+    )
+    payment_method = forms.ChoiceField(
+        required=False,
+        choices=lambda: [("", "Not asked for"), *method_choices()],
+        widget=UnfoldAdminSelectWidget(),
+    )
+    plan = forms.ModelChoiceField(
+        SubscriptionPlan.objects.all(),
+        required=False,
+        empty_label="Any plan",
+        widget=UnfoldAdminSelectWidget(),
+    )
+    interval = forms.ChoiceField(
+        required=False,
+        choices=[("", "Any interval"), *choices(BillingInterval)],
+        widget=UnfoldAdminSelectWidget(),
+    )
+    product = forms.ModelChoiceField(
+        Product.objects.all(),
+        required=False,
+        empty_label="Any product",
+        widget=UnfoldAdminSelectWidget(),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        is_subscription = cleaned.get("transaction_type") == TransactionType.SUBSCRIPTION
+        for name in ("product",) if is_subscription else ("plan", "interval"):
+            if cleaned.get(name):
+                self.add_error(name, _("This does not go with the transaction type."))
+        return cleaned
 
 
 def provider_choices(named: Iterable[str] = ()) -> Choices:

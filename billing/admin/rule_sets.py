@@ -12,12 +12,15 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.http import urlencode
 
 from billing import explanations
 from billing.admin.actions import confirm
 from billing.admin.base import ReadOnlyAdmin, button, capped_count, column, may_change
 from billing.admin.panels import NEWEST_CHANGES, Panel, badge, change_url, minute, moment
-from billing.admin.rule_forms import DraftForm, RuleFormSet, SeenForm
+from billing.admin.rule_forms import DraftForm, RuleFormSet, SeenForm, SimulatorForm
+from billing.admin.simulator import answer_panels
 from billing.enums import RuleSetState
 from billing.errors import BillingError
 from billing.messages import text_for
@@ -32,13 +35,14 @@ ONLY_FOR_DRAFTS = ("edit", "activate")
 
 @admin.register(RuleSet)
 class RuleSetAdmin(ReadOnlyAdmin[RuleSet]):
-    list_display = ("name", "state_badge", "note", "active_from", "active_until", "has_decided")
+    list_display = ("name", "state_badge", "note", "active_from", "active_until", "decisions")
     list_defer = ("rules",)
     list_filter = ("state",)
     ordering = ("-version",)
     sortable_by = ()
     search_fields = ()
-    actions_detail = ("copy", "edit", "activate")
+    actions_list = ("simulate",)
+    actions_detail = ("try_out", "copy", "edit", "activate")
     fields = (
         ("version", "state_badge"),
         "note",
@@ -62,9 +66,10 @@ class RuleSetAdmin(ReadOnlyAdmin[RuleSet]):
     def active_until(self, obj: RuleSet) -> str:
         return minute(obj.retired_at)
 
-    @column("Has decided", boolean=True)
-    def has_decided(self, obj: Any) -> bool:
-        return bool(obj.has_decided)
+    @column("Decisions")
+    def decisions(self, obj: Any) -> str:
+        """Whether there are any: a list counts no big table."""
+        return "some" if obj.has_decided else "none"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RuleSet]:
         decisions = RoutingDecision.objects.filter(rule_set=OuterRef("pk"))
@@ -88,6 +93,30 @@ class RuleSetAdmin(ReadOnlyAdmin[RuleSet]):
         if obj and obj.state == RuleSetState.DRAFT:
             return offered
         return [action for action in offered if action.path not in ONLY_FOR_DRAFTS]
+
+    @button("Simulator", path="simulate", permission="view", icon="science")
+    def simulate(self, request: HttpRequest) -> HttpResponse:
+        """A form by GET: its answer is computed, nothing is stored and nobody is called."""
+        active = RuleSet.objects.filter(state=RuleSetState.ACTIVE).first()
+        is_asked = "transaction_type" in request.GET
+        form = SimulatorForm(
+            request.GET if is_asked else None,
+            initial={"rule_set": request.GET.get("rule_set") or active},
+        )
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "Simulator",
+            "form": form,
+            "media": form.media,
+            "panels": answer_panels(form.cleaned_data) if form.is_valid() else [],
+        }
+        return TemplateResponse(request, "admin/billing/simulator.html", context)
+
+    @button("Try it", path="try", permission="view", icon="science")
+    def try_out(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        query = urlencode({"rule_set": object_id})
+        return redirect(f"{reverse('admin:billing_ruleset_simulate')}?{query}")
 
     @button("Copy into a draft", path="copy", permission="edit", icon="content_copy")
     def copy(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -191,7 +220,7 @@ def warnings_panel(rules: Sequence[Rule]) -> Panel:
 
 def differences_panel(old: Sequence[Rule], new: Sequence[Rule]) -> Panel:
     """Rule by rule, what the draft changes."""
-    headers = ("", "Decides now", "Would decide")
+    headers = ("Change", "Decides now", "Would decide")
     before, after = ([explanations.in_words(rule) for rule in rules] for rules in (old, new))
     rows = list(_differences(before, after))
     return Panel(title="What changes", headers=headers, rows=rows)

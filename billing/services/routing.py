@@ -127,6 +127,13 @@ def consider(
     )
 
 
+def answers_of(error: BillingError) -> list[Answer]:
+    """What each rule answered when `decide` or `consider` raised `error`."""
+    cause = error.__cause__
+    answers = cause.answers if isinstance(cause, NoRoute) else ()
+    return [answer for answer in answers if isinstance(answer, Answer)]
+
+
 def recompute(decision: RoutingDecision) -> Selection:
     """Decide again from nothing but what was stored: its rule set, context and facts."""
     facts = {alias: ProviderFacts(**each) for alias, each in decision.facts.items()}
