@@ -345,7 +345,8 @@ class RefundData:
     """Money that goes back for one payment, `payment_id`; it names no customer.
 
     `reason` is None where the provider gives another one than ours; `failure_code` is the
-    provider's word for why it did not arrive, empty when it did.
+    provider's word for why it did not arrive, empty when it did. Without `keeps_reference` the
+    provider has no place for ours: that it is absent then says nothing about who made the refund.
     """
 
     id: str
@@ -358,6 +359,7 @@ class RefundData:
     reason: RefundReason | None = None
     failure_code: str = ""
     reference: str | None = None
+    keeps_reference: bool = True
     raw: JSON = field(repr=False)
 
 

@@ -4,7 +4,8 @@ One function per verb: it reads the object, records it through `sync`, puts the 
 operation, and tells whether the effect is there.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from billing.enums import InvoiceStatus, PaymentState, SubscriptionStatus
 from billing.errors import OutcomeUnknown, ProviderObjectMissing
@@ -27,7 +28,7 @@ from billing.providers.base import (
     ReadsSubscriptions,
     RefundsPayments,
 )
-from billing.providers.types import InvoiceData, SubscriptionData
+from billing.providers.types import InvoiceData, RefundData, SubscriptionData
 from billing.registry import providers
 from billing.services import sync
 
@@ -93,12 +94,26 @@ def _refund_is_made(operation: Operation) -> bool:
     if not refund.provider_refund_id:
         reader = providers.get(operation.provider, RefundsPayments)
         listed = reader.list_refunds(refund.payment.ref)
-        data = next((each for each in listed if each.reference == str(refund.pk)), None)
+        named = (each for each in listed if each.reference == str(refund.pk))
+        data = next(named, None) or _unexplained_refund(refund, listed)
         if data is None:
             return False
-        refund = sync.upsert_refund(operation.provider, data)
+        refund = sync.upsert_refund(operation.provider, replace(data, reference=str(refund.pk)))
     operation.remote_id = refund.provider_refund_id or ""
     return True
+
+
+def _unexplained_refund(refund: Refund, listed: Sequence[RefundData]) -> RefundData | None:
+    """Where the provider keeps no reference of ours: one of its amount that no row has yet."""
+    known = set(refund.payment.refunds.values_list("provider_refund_id", flat=True))
+    fits = [
+        each
+        for each in listed
+        if not each.keeps_reference
+        and each.id not in known
+        and each.amount_minor == refund.amount_minor
+    ]
+    return fits[-1] if fits else None  # the oldest: operations are settled in their order
 
 
 def _price_is_published(operation: Operation) -> bool:

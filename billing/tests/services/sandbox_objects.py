@@ -274,3 +274,12 @@ def side_by_side(*jobs: Callable[[], Any]) -> list[Any]:
     if errors:
         raise errors[0]
     return results
+
+
+def take_away(settings: Any, alias: str, capability: str) -> None:
+    """From now on the stand-in of `alias` cannot do this."""
+    like = settings.BILLING_PROVIDERS[alias]["OPTIONS"]["like"]
+    left = [each for each in like["capabilities"] if each != capability]
+    entry = settings.BILLING_PROVIDERS[alias]
+    entry = entry | {"OPTIONS": entry["OPTIONS"] | {"like": like | {"capabilities": left}}}
+    settings.BILLING_PROVIDERS = settings.BILLING_PROVIDERS | {alias: entry}

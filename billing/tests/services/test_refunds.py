@@ -22,7 +22,7 @@ from billing.providers.base import RefundsPayments, Simulates
 from billing.providers.types import Ref, RefundData, RefundRequest
 from billing.registry import providers
 from billing.services import invariants, reconcile, refunds, subscriptions
-from billing.tests.services.sandbox_objects import side_by_side
+from billing.tests.services.sandbox_objects import side_by_side, take_away
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -142,9 +142,10 @@ class TestCreate:
         assert at_provider(payment) == []
 
     def test_a_provider_that_sends_nothing_back(
-        self, organization_mx: Any, published: Any, deliver: Any
+        self, settings: Any, organization_mx: Any, published: Any, deliver: Any
     ) -> None:
         payment = bought(organization_mx, published, deliver)
+        take_away(settings, "conekta", "RefundsPayments")
         with pytest.raises(UnsupportedOperation):
             refunds.create(payment, reason=WISH)
         assert not Refund.objects.exists()

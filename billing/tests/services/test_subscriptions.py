@@ -32,6 +32,7 @@ from billing.providers.base import ManagesSubscriptions, Simulates
 from billing.providers.sandbox import SandboxProvider
 from billing.registry import providers
 from billing.services import customers, payment_methods, subscriptions
+from billing.tests.services.sandbox_objects import take_away
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -227,8 +228,9 @@ class TestPause:
         assert subscriptions.reload(still).status == SubscriptionStatus.PAUSED
         assert Invoice.objects.get(status="open").payment_state == "failed"
 
-    def test_where_it_cannot_be(self, organization_mx, published):
+    def test_where_it_cannot_be(self, settings, organization_mx, published):
         subscription = subscribe(organization_mx, published["startup"])
+        take_away(settings, "conekta", "PausesSubscriptions")
         before = Operation.objects.count()
         with pytest.raises(UnsupportedOperation):
             subscriptions.pause(subscription)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.db.models import Q
+
 from billing.enums import EventKind, RefundStatus
 from billing.lifecycle import TERMINAL_REFUND
 from billing.models import Dispute, Payment, Refund
@@ -61,12 +63,37 @@ class RefundKind(_OfPayments):
         self, provider: str, mode: str, items: Sequence[Any], take: Take = locked
     ) -> dict[str, Any]:
         """But for those that we gave up: money that the provider has sent all the same counts."""
-        found = super().reserved_rows(provider, mode, items, take)
-        return {
+        found = {
             remote_id: row
-            for remote_id, row in found.items()
+            for remote_id, row in super().reserved_rows(provider, mode, items, take).items()
             if row.provider_refund_id or row.status not in self.terminal
         }
+        unnamed = [item for item in items if not (item.reference or item.keeps_reference)]
+        return found | self._of_their_amount(provider, mode, unnamed, take) if unnamed else found
+
+    def _of_their_amount(
+        self, provider: str, mode: str, items: Sequence[RefundData], take: Take
+    ) -> dict[str, Any]:
+        """Where the provider keeps no reference of ours: the oldest row that waits for a refund of
+        that payment and amount."""
+        ids = (item.payment_id for item in items)
+        payments = by_id(Payment.objects.all(), "provider_payment_id", provider, mode, ids)
+        rows = take(
+            Refund,
+            Q(provider=provider, mode=mode, provider_refund_id=None)
+            & Q(payment_id__in=[payment.pk for payment in payments.values()])
+            & ~Q(status__in=self.terminal),
+        )
+        waiting = sorted(rows, key=lambda row: row.created_at)
+        found = {}
+        for item in items:
+            payment = payments.get(item.payment_id)
+            wanted = (payment and payment.pk, item.amount_minor)
+            mine = [row for row in waiting if (row.payment_id, row.amount_minor) == wanted]
+            if mine:
+                found[item.id] = mine[0]
+                waiting.remove(mine[0])
+        return found
 
     def values(self, data: Any, row: Any, relatives: Relatives) -> dict[str, Any]:
         return super().values(data, row, relatives) | {
