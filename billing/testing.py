@@ -958,6 +958,8 @@ class ProviderContract:
             assert_lacks(provider, base.HostsPortal)
             return
         customer: Ref = request.getfixturevalue("customer")
+        if base.ManagesSubscriptions in provider.capabilities:
+            request.getfixturevalue("subscription")  # what some portals are about
         made = _as(provider, base.HostsPortal).create_portal_session(
             customer, return_url="https://shop.example/account", idempotency_key=key()
         )

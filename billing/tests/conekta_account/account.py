@@ -52,8 +52,9 @@ Act = Callable[["Account", list[str], JSON], JSON | list[JSON] | None]
 
 
 class Account(RemoteAccount):
-    """`refused` has the code with which a card's bank refuses it, `used` the tokens that are
-    spent, `resent` the events that are to be posted once more."""
+    """`refused` has the code with which a card's bank refuses it, `used` the tokens that are spent,
+    `resent` the events to be posted once more. Without `is_searched` no search shows an order: its
+    index is behind."""
 
     acts: tuple[Act, ...] = ()
     api_base = API_BASE
@@ -64,6 +65,7 @@ class Account(RemoteAccount):
         self.refused: dict[str, str] = {}
         self.used: set[str] = set()
         self.resent: list[JSON] = []
+        self.is_searched = True
 
     def sent(self, method: str, path: str) -> list[JSON]:
         """Parameters of the calls of one method and path, in order."""

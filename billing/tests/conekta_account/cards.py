@@ -9,6 +9,8 @@ from billing.tests.accounts.account import JSON
 from billing.tests.conekta_account.account import Account, Refusal
 
 DECLINED = "processing.bank.declined"
+# Of a card whose bank wants its owner's confirmation, where the order asks for none.
+UNCONFIRMED = "processing.bank.authentication_required"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +27,7 @@ _CARDS = {
     "tok_test_mastercard_4444": Card(brand="mastercard", last4="4444"),
     "tok_test_insufficient_funds": Card(last4="0051", refusal="processing.bank.insufficient_funds"),
     "tok_test_card_declined": Card(last4="0002", refusal=DECLINED),
+    "tok_test_3ds_required": Card(last4="3155", refusal=UNCONFIRMED),
 }
 
 

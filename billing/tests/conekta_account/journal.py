@@ -29,6 +29,7 @@ _ORDERS = {
 _CHARGES = {
     "paid": "charge.paid",
     "declined": "charge.declined",
+    "expired": "charge.expired",
     "canceled": "charge.canceled",
     "refunded": "charge.refunded",
     "partially_refunded": "charge.refunded",

@@ -45,7 +45,8 @@ def charges(order: JSON) -> list[JSON]:
 
 
 def pay(account: Account, order_id: str, number: int = 0) -> None:
-    """The customer pays a voucher, whatever has become of it: charge `number` of the order."""
+    """The customer pays charge `number` of the order: a voucher, whatever has become of it, or a
+    card whose bank wanted a confirmation."""
     with account.happening():
         order = account.one(order_id, "order")
         _settle(account, order, charges(order)[number])
@@ -62,13 +63,17 @@ def expire(account: Account, order_id: str) -> None:
         _touched(account, order)["payment_status"] = "expired"
 
 
-def charge_back(account: Account, order_id: str) -> None:
-    """The cardholder's bank takes the money back."""
+def charge_back(account: Account, order_id: str) -> str:
+    """The cardholder's bank takes the money back; return the chargeback's id."""
     with account.happening():
         order = account.one(order_id, "order")
         (paid,) = (each for each in charges(order) if each["status"] == "paid")
-        paid["status"] = "charged_back"
+        made = {"object": "chargeback", "id": account.new_id("chbk"), "charge_id": paid["id"]}
+        made |= {"status": "action_required", "reason": "unrecognized", "files": []}
+        made |= {"created_at": account.stamp, "evidence_due_by": account.stamp + 10 * 24 * 3600}
+        paid |= {"status": "charged_back", "chargeback": made}
         _touched(account, order)["payment_status"] = "charged_back"
+    return str(made["id"])
 
 
 def make(
@@ -105,7 +110,10 @@ def take(account: Account, order: JSON, source: JSON, reference: str | None = No
     """Charge a card for the whole order; the charge says whether its bank has paid."""
     made = _new_charge(account, order, _card(source), reference)
     refusal = account.refused.get(source["id"], "")
-    if refusal:
+    if refusal == cards.UNCONFIRMED and "three_ds_mode" in order:
+        url = f"https://pay.conekta.com/{order['id']}"
+        order["next_action"] = {"type": "redirect_to_url", "redirect_to_url": {"url": url}}
+    elif refusal:
         made |= {"status": "declined", "failure_code": refusal.rpartition(".")[2]}
         made["failure_message"] = "No."
         _touched(account, order)["payment_status"] = "declined"
@@ -125,6 +133,7 @@ def _create(account: Account, params: JSON) -> JSON:
         raise Refusal(422, "parameter_validation.order.line_items.invalid", "line_items")
     lines, metadata = params["line_items"], params.get("metadata")
     order = make(account, owner, params["currency"], lines, metadata=metadata)
+    order |= {name: params[name] for name in ("three_ds_mode", "return_url") if name in params}
     if "checkout" in params:
         checkouts.open_for(account, order, params["checkout"])
     for each in params.get("charges", []):
@@ -228,6 +237,7 @@ def _bank_transfer(account: Account, until: int) -> JSON:
 def _settle(account: Account, order: JSON, charge: JSON) -> None:
     charge |= {"status": "paid", "paid_at": account.stamp}
     _touched(account, order).update(payment_status="paid", is_refundable=True)
+    order.pop("next_action", None)
     checkouts.complete_for(order)
 
 
@@ -249,7 +259,7 @@ def _found(account: Account, params: JSON) -> list[JSON]:
         for each in account.all("order")
         if each["created_at"] >= since
         and status in (None, each["payment_status"])
-        and (not text or text in _searched(each))
+        and (not text or (account.is_searched and text in _searched(each)))
     ]
 
 

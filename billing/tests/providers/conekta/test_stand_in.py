@@ -209,7 +209,7 @@ def test_a_voucher_expires_and_is_paid_late(account: ConektaAccount, asker: Aske
     journal.take()
     orders.expire(account, made["id"])
     assert account.now == STARTED + timedelta(days=3)
-    assert told(journal) == ["order.expired"]
+    assert told(journal) == ["order.expired", "charge.expired"]
     orders.pay(account, made["id"])
     assert told(journal) == ["order.paid", "charge.paid"]
 
