@@ -4,6 +4,8 @@ _CODES = {
     "insufficient_funds": "insufficient_funds",
     "expired_card": "expired_card",
     "expired": "expired_card",
+    "authentication_required": "authentication_required",
+    "three_ds_required": "authentication_required",
 }
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from billing.enums import EventKind
 from billing.errors import InvalidPayload
 from billing.payloads import parse_object, require_text
+from billing.providers.conekta import returned
 from billing.providers.types import JSON, ProviderEvent
 from billing.providers.values import moment, part, remote_id
 
@@ -30,7 +31,9 @@ _USED = {
         order.voided""",
     EventKind.PAYMENT: """charge.canceled charge.created charge.declined charge.expired
         charge.fraudulent charge.paid charge.pending_confirmation charge.preauthorized
-        charge.refunded charge.reversed charge.under_fraud_review""",
+        charge.reversed charge.under_fraud_review""",
+    # Its object is the charge: the refund is the newest of those in it.
+    EventKind.REFUND: "charge.refunded",
 }
 _UNUSED = {
     "order.charged_back tells it of the order": """charge.chargeback.created
@@ -58,7 +61,7 @@ def parse(body: bytes) -> ProviderEvent:
     """Read what intake keeps of a delivery; raise InvalidPayload for what Conekta never sends."""
     payload = parse_object(body)
     event_type = require_text(payload.get("type"), "type")
-    kind = KINDS.get(event_type)
+    kind = _kind(event_type, payload)
     object_id, customer_id, parent_id = _ids(kind, payload) if kind else ("", "", "")
     is_nobodys = kind is not None and not customer_id
     occurred_at = _time(payload)
@@ -81,6 +84,14 @@ def object_of(payload: JSON) -> JSON:
     return part(payload, "data", "object")
 
 
+def _kind(event_type: str, payload: JSON) -> EventKind | None:
+    """A charge that does not show the refund that it is told for is still a payment."""
+    kind = KINDS.get(event_type)
+    if kind is EventKind.REFUND and not returned.newest_refund(object_of(payload)):
+        return EventKind.PAYMENT
+    return kind
+
+
 def _ids(kind: EventKind, payload: JSON) -> tuple[str, str, str]:
     """The ids of the object, of its customer, and of what must be known before it."""
     target = object_of(payload)
@@ -90,6 +101,9 @@ def _ids(kind: EventKind, payload: JSON) -> tuple[str, str, str]:
     if kind is EventKind.CUSTOMER:
         return object_id, object_id, ""
     customer_id = _optional_text(_owner(kind, target), "customer_id")
+    if kind is EventKind.REFUND:
+        refund_id = require_text(returned.newest_refund(target).get("id"), "the refund's id")
+        return refund_id, customer_id, object_id
     return object_id, customer_id, customer_id
 
 

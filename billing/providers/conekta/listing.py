@@ -1,7 +1,7 @@
 """What a Conekta account holds, page by page, and its events.
 
 Lists know no filter by time, so what is older than `since` is left out here. Subscriptions are
-listed by customer only.
+listed by customer only, and orders do not name theirs.
 """
 
 import json
@@ -11,20 +11,29 @@ from functools import partial
 from typing import TypeVar
 
 from billing.errors import ProviderObjectMissing
-from billing.providers.base import ListsEvents
-from billing.providers.conekta import events, mapping
-from billing.providers.conekta.backend import ConektaBackend
+from billing.providers.base import ListsEvents, ListsRemote
+from billing.providers.conekta import events, mapping, orders_mapping
 from billing.providers.conekta.client import Listed
-from billing.providers.reading import sorted_out
-from billing.providers.types import JSON, CustomerData, ListedEvent, Page, SubscriptionData
-from billing.providers.values import remote_id
+from billing.providers.conekta.events import NO_TIME
+from billing.providers.conekta.invoices import Invoices
+from billing.providers.reading import readable, sorted_out
+from billing.providers.types import (
+    JSON,
+    CustomerData,
+    InvoiceData,
+    ListedEvent,
+    Page,
+    PaymentData,
+    SubscriptionData,
+)
+from billing.providers.values import part, remote_id
 
 T = TypeVar("T")
 # Each asks once for each of its customers: a page must not take minutes.
 CUSTOMERS_AT_ONCE = 25
 
 
-class Listing(ConektaBackend, ListsEvents):
+class Listing(Invoices, ListsRemote, ListsEvents):
     def list_customers(
         self, *, cursor: str = "", since: datetime | None = None
     ) -> Page[CustomerData]:
@@ -41,9 +50,43 @@ class Listing(ConektaBackend, ListsEvents):
         found = [each for owner in listed.found for each in self._subscriptions(remote_id(owner))]
         return _page(listed, found, mapping.subscription, since)
 
+    def list_account_invoices(
+        self, *, cursor: str = "", since: datetime | None = None
+    ) -> Page[InvoiceData]:
+        """Orders. A cycle's subscription is among its customer's, who are asked once each."""
+        listed = self._client.page(
+            "OrdersApi", "get_orders", cursor=cursor, limit=CUSTOMERS_AT_ONCE
+        )
+        owners = {_owner(each) for each in listed.found if orders_mapping.is_recurrent(each)}
+        known = {owner: self._known(owner) for owner in owners if owner}
+
+        def read(order: JSON, *, as_of: datetime) -> InvoiceData:
+            payer = orders_mapping.subscription_of(order, known.get(_owner(order), ()))
+            return orders_mapping.invoice(order, as_of=as_of, subscription=payer)
+
+        return _page(listed, listed.found, read, since)
+
+    def list_payments(
+        self, *, cursor: str = "", since: datetime | None = None
+    ) -> Page[PaymentData]:
+        """The charges of a page of orders, whenever these were made."""
+        listed = self._client.page("OrdersApi", "get_orders", cursor=cursor)
+        orders = {remote_id(each): each for each in listed.found}
+        found = [charge for order in listed.found for charge in orders_mapping.charges(order)]
+
+        def read(charge: JSON, *, as_of: datetime) -> PaymentData:
+            order = orders.get(remote_id(charge.get("order_id")))
+            return orders_mapping.payment(charge, as_of=as_of, order=order)
+
+        return _page(listed, found, read, since)
+
     def list_events(self, *, cursor: str = "", since: datetime | None = None) -> Page[ListedEvent]:
         listed = self._client.page("EventsApi", "get_events", cursor=cursor)
         return _page(listed, listed.found, _event, since)
+
+    def _known(self, customer_id: str) -> list[SubscriptionData]:
+        found = ((each, NO_TIME) for each in self._subscriptions(customer_id))
+        return list(readable(found, mapping.subscription))
 
     def _subscriptions(self, customer_id: str) -> list[JSON]:
         """A customer that is deleted meanwhile has none."""
@@ -56,6 +99,10 @@ class Listing(ConektaBackend, ListsEvents):
             return [each for each, _ in found]
         except ProviderObjectMissing:
             return []
+
+
+def _owner(order: JSON) -> str:
+    return remote_id(part(order, "customer_info").get("customer_id"))
 
 
 def _page(

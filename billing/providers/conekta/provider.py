@@ -5,18 +5,27 @@ Facts: Conekta API reference 2.3.0, from which its SDK is generated.
 
 from billing.enums import PaymentMethodType
 from billing.errors import ProviderError
+from billing.providers.conekta.checkouts import Checkouts
 from billing.providers.conekta.customers import Customers
+from billing.providers.conekta.endpoints import Endpoints
 from billing.providers.conekta.finding import Finding
 from billing.providers.conekta.listing import Listing
 from billing.providers.conekta.payment_methods import PaymentMethods
+from billing.providers.conekta.payments import Payments
 from billing.providers.conekta.plans import Plans
 from billing.providers.conekta.previews import Previews
+from billing.providers.conekta.refunds import Refunds
 from billing.providers.conekta.subscriptions import Subscriptions
 from billing.providers.conekta.webhooks import Webhooks
-from billing.providers.types import ClientConfig, Features, HealthData
+from billing.providers.types import ClientConfig, Features, HealthData, MethodLimit
 
+_PESOS_IN_MEXICO = MethodLimit(currencies=frozenset({"MXN"}), countries=frozenset({"MX"}))
 _FEATURES = Features(
-    methods=(PaymentMethodType.CARD,),
+    methods=(PaymentMethodType.CARD, PaymentMethodType.OXXO, PaymentMethodType.SPEI),
+    method_limits={
+        PaymentMethodType.OXXO: _PESOS_IN_MEXICO,
+        PaymentMethodType.SPEI: _PESOS_IN_MEXICO,
+    },
     currencies=frozenset({"MXN", "USD"}),
     countries=frozenset({"MX"}),
     cancels_at_period_end=False,
@@ -32,6 +41,10 @@ class ConektaProvider(
     PaymentMethods,
     Subscriptions,
     Previews,
+    Payments,
+    Refunds,
+    Checkouts,
+    Endpoints,
     Plans,
     Finding,
     Listing,

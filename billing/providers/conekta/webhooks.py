@@ -6,7 +6,7 @@ from typing import Any
 
 from billing.enums import EndReason, EventKind, SubscriptionStatus
 from billing.providers.base import ReceivesWebhooks
-from billing.providers.conekta import events, mapping, signatures
+from billing.providers.conekta import events, mapping, orders_mapping, returned, signatures
 from billing.providers.conekta.backend import ConektaBackend
 from billing.providers.options import secrets_of
 from billing.providers.types import (
@@ -19,11 +19,17 @@ from billing.providers.types import (
 from billing.providers.values import Incomplete
 
 _OBJECTS = {
+    EventKind.INVOICE: "order",
+    EventKind.PAYMENT: "charge",
+    EventKind.REFUND: "charge",
     EventKind.CUSTOMER: "customer",
     EventKind.PAYMENT_METHOD: "payment_source",
     EventKind.SUBSCRIPTION: "subscription",
 }
-_MAPPERS: dict[EventKind, Callable[..., ObjectData]] = {
+_MAPPERS: dict[EventKind, Callable[..., ObjectData | None]] = {
+    EventKind.INVOICE: orders_mapping.told_invoice,
+    EventKind.PAYMENT: orders_mapping.told_payment,
+    EventKind.REFUND: returned.told_refund,
     EventKind.CUSTOMER: mapping.customer,
     EventKind.PAYMENT_METHOD: mapping.payment_method,
     EventKind.SUBSCRIPTION: mapping.subscription,
@@ -58,7 +64,7 @@ class Webhooks(ConektaBackend, ReceivesWebhooks):
             return None
 
 
-def _told(data: ObjectData, event: ProviderEvent) -> ObjectData:
+def _told(data: ObjectData | None, event: ProviderEvent) -> ObjectData | None:
     """Add what only the event tells, by its type."""
     if isinstance(data, CustomerData) and event.type == "customer.deleted":
         return replace(data, is_deleted=True)

@@ -117,6 +117,28 @@ CONEKTA: Capabilities = {
     "ReadsPlans": ("GET /plans", "GET /plans/{id}"),
     "PublishesPlans": ("POST /plans", "PUT /plans/{id}"),
     "FindsByReference": ("GET /customers", "GET /customers/{customer_id}/subscriptions"),
+    "ListsRemote": ("GET /customers", "GET /customers/{customer_id}/subscriptions", "GET /orders"),
     "ListsEvents": ("GET /events",),
+    "ReadsInvoices": ("GET /orders/{id}", "GET /orders"),
+    "CollectsInvoices": (
+        "POST /orders/{id}/charges",
+        "POST /customers/{customer_id}/subscriptions/{id}/retry",
+    ),
+    "VoidsInvoices": ("POST /orders/{id}/cancel",),
+    "ReadsPayments": ("GET /charges", "GET /orders/{id}"),
+    "TakesPayments": ("POST /orders",),
+    "IssuesVouchers": ("POST /orders", "POST /orders/{id}/charges"),
+    "RefundsPayments": ("POST /orders/{id}/refunds", "GET /charges", "GET /orders"),
+    "ReadsDisputes": ("GET /orders",),
+    "ListsReturned": ("GET /orders",),
+    "HostsCheckout": ("POST /orders", "GET /orders/{id}"),
+    "HostsPortal": ("POST /subscriptions/{subscription_id}/customer_portal",),
+    "RegistersWebhooks": (
+        "GET /webhooks",
+        "POST /webhooks",
+        "PUT /webhooks/{id}",
+        "GET /webhook_keys",
+        "POST /webhook_keys",
+    ),
 }
 OPERATIONS: dict[str, Capabilities] = {"stripe": STRIPE, "conekta": CONEKTA}

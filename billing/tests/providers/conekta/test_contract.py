@@ -6,11 +6,13 @@ import json
 
 import pytest
 
-from billing.enums import EventKind
+from billing.enums import EventKind, PaymentMethodType
 from billing.providers.conekta import ConektaProvider
-from billing.testing import ProviderContract, Sign, SignedDelivery
+from billing.providers.types import Ref
+from billing.testing import ProviderContract, Sign, SignedDelivery, key, voucher_request
 from billing.tests.conekta_account import ConektaAccount
 from billing.tests.conekta_account.journal import Journal
+from billing.tests.conekta_account.orders import charge_back
 from billing.tests.conekta_account.signing import signed
 from billing.tests.contract.operations import CONEKTA
 from billing.tests.providers.conekta.test_events import event
@@ -50,6 +52,22 @@ class ConektaContract(ProviderContract):
     @pytest.fixture
     def declined_token(self) -> str:
         return "tok_test_card_declined"
+
+    @pytest.fixture
+    def challenged_token(self) -> str:
+        return "tok_test_3ds_required"
+
+    @pytest.fixture
+    def open_invoice(self, provider: ConektaProvider, customer: Ref) -> Ref:
+        """A voucher's order: subscriptions are charged at once."""
+        request = voucher_request(customer, PaymentMethodType.OXXO)
+        made = provider.create_voucher(request, idempotency_key=key())
+        assert made.invoice_id
+        return Ref(id=made.invoice_id, customer_id=customer.id)
+
+    @pytest.fixture
+    def dispute(self, account: ConektaAccount, invoice: Ref) -> Ref:
+        return Ref(id=charge_back(account, invoice.id))
 
 
 class TestConektaContract(ConektaContract):

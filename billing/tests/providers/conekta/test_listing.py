@@ -4,11 +4,12 @@ from datetime import UTC, datetime
 import pytest
 import responses
 
+from billing.enums import PaymentMethodType
 from billing.errors import InvalidRequest
 from billing.providers.conekta import ConektaProvider, listing
-from billing.providers.types import Page, SubscriptionRequest
-from billing.testing import customer_request, key
-from billing.tests.conekta_account import ConektaAccount
+from billing.providers.types import Page, Ref, SubscriptionData, SubscriptionRequest
+from billing.testing import customer_request, key, voucher_request
+from billing.tests.conekta_account import ConektaAccount, cards, cycles
 from billing.tests.conekta_account.journal import Journal
 from billing.tests.providers.conekta.conftest import API, example, listed
 from billing.tests.providers.conekta.test_events import event
@@ -86,3 +87,40 @@ class TestListEvents:
         found = conekta.list_events()
         assert len(found.items) == 1
         assert [each.id for each in found.unreadable] == [event()["id"]]
+
+
+class TestListOrders:
+    @pytest.fixture
+    def sold(self, conekta: ConektaProvider, wanted: SubscriptionRequest) -> SubscriptionData:
+        return conekta.create_subscription(wanted, idempotency_key=key())
+
+    def test_invoices_with_their_subscription(
+        self, conekta: ConektaProvider, account: ConektaAccount, sold: SubscriptionData
+    ) -> None:
+        cycles.renew(account, sold.id)
+        request = voucher_request(Ref(id=sold.customer_id), PaymentMethodType.SPEI)
+        conekta.create_voucher(request, idempotency_key=key())
+        found = conekta.list_account_invoices().items
+        assert [each.subscription_id for each in found] == [None, sold.id, sold.id]
+        assert [each.period_start is None for each in found] == [True, False, True]
+        assert len(account.sent("GET", f"customers/{sold.customer_id}/subscriptions")) == 1
+
+    def test_payments_of_every_order(
+        self, conekta: ConektaProvider, account: ConektaAccount, sold: SubscriptionData
+    ) -> None:
+        cards.refuse(account, str(sold.payment_method_id))
+        cycles.renew(account, sold.id)
+        cycles.retry(account, sold.id)
+        found = conekta.list_payments().items
+        assert [each.status for each in found] == ["failed", "failed", "succeeded"]
+        assert {each.customer_id for each in found} == {sold.customer_id}
+
+    def test_an_odd_order_costs_nothing_else(
+        self, conekta: ConektaProvider, wire: responses.RequestsMock
+    ) -> None:
+        odd = example("order", id="ord_odd", amount=None, charges=listed({"id": "charge_odd"}))
+        wire.get(f"{API}/orders", json=listed(odd, example("order")))
+        invoices, payments = conekta.list_account_invoices(), conekta.list_payments()
+        assert [len(each.items) for each in (invoices, payments)] == [1, 1]
+        assert [each.id for each in invoices.unreadable] == ["ord_odd"]
+        assert [each.id for each in payments.unreadable] == ["charge_odd"]

@@ -1,13 +1,26 @@
+from pathlib import Path
+
 import pytest
 import responses
 
 from billing.providers.conekta import ConektaProvider
+from billing.providers.sandbox import SandboxProvider
 from billing.tests.providers.conekta.conftest import API, example, listed
+from project.stand_ins import STAND_INS
 
 
 def test_the_browser_gets_the_public_key_only(conekta: ConektaProvider) -> None:
     config = conekta.client_config()
     assert (config.adapter, config.public) == ("conekta", {"public_key": "key_fake_public"})
+
+
+def test_its_stand_in_can_do_what_it_can(conekta: ConektaProvider, tmp_path: Path) -> None:
+    row = STAND_INS["conekta"]
+    names = {each.__name__ for each in conekta.capabilities}
+    assert set(row["capabilities"]) - {"Simulates"} == names
+    options = {"like": row, "path": str(tmp_path / "unused"), "secret": "whsec_c2VjcmV0"}
+    stand_in = SandboxProvider(alias="conekta", mode="sandbox", options=options)
+    assert stand_in.features == conekta.features
 
 
 class TestCheckHealth:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from billing.enums import EndReason, SubscriptionStatus
+from billing.enums import EndReason, EventKind, SubscriptionStatus
 from billing.errors import InvalidSignature
 from billing.providers.conekta import ConektaProvider
 from billing.providers.types import CustomerData, PaymentMethodData, SubscriptionData
@@ -32,6 +32,53 @@ class TestMapWebhookObject:
             data = told(conekta, event_type, example(name))
             assert isinstance(data, expected)
             assert data.as_of == AT
+
+    def test_an_order_is_an_invoice_and_its_charge_a_payment(
+        self, conekta: ConektaProvider
+    ) -> None:
+        order = example("order")
+        invoice = told(conekta, "order.paid", order)
+        payment = told(conekta, "charge.paid", order["charges"]["data"][0])
+        assert (invoice.id, invoice.payment_id, payment.invoice_id) == (
+            order["id"],
+            payment.id,
+            order["id"],
+        )
+        assert invoice.as_of == payment.as_of == AT
+
+    @pytest.mark.parametrize("changes", [{"processing_mode": "recurrent"}, {"currency": None}])
+    def test_an_order_that_does_not_tell_all_is_fetched(
+        self, conekta: ConektaProvider, changes: dict[str, Any]
+    ) -> None:
+        assert told(conekta, "order.paid", example("order", **changes)) is None
+
+    @pytest.mark.parametrize("method", [{"object": "card_payment"}, None])
+    def test_a_charge_that_waits_for_the_customer_is_fetched(
+        self, conekta: ConektaProvider, method: object
+    ) -> None:
+        """Where to send the customer stands in the order."""
+        (charge,) = example("order")["charges"]["data"]
+        source = charge | {"status": "pending_payment", "payment_method": method}
+        assert told(conekta, "charge.created", source) is None
+
+    def test_the_newest_refund_of_a_charge(self, conekta: ConektaProvider) -> None:
+        (charge,) = example("order")["charges"]["data"]
+        given = [{"id": f"refund_{at}", "amount": -at, "created_at": at} for at in (7, 5)]
+        payload = event("charge.refunded", data={"object": charge | {"refunds": given}})
+        parsed = conekta.parse_webhook_event(json.dumps(payload).encode(), {})
+        assert (parsed.kind, parsed.object_id) == (EventKind.REFUND, "refund_7")
+        assert parsed.parent_id == charge["id"]
+        data = told(conekta, "charge.refunded", charge | {"refunds": given})
+        assert (data.id, data.amount_minor, data.payment_id) == ("refund_7", 7, charge["id"])
+
+    def test_a_charge_that_does_not_show_its_refund_is_a_payment(
+        self, conekta: ConektaProvider
+    ) -> None:
+        (charge,) = example("order")["charges"]["data"]
+        payload = event("charge.refunded", data={"object": charge})
+        parsed = conekta.parse_webhook_event(json.dumps(payload).encode(), {})
+        assert (parsed.kind, parsed.object_id) == (EventKind.PAYMENT, charge["id"])
+        assert told(conekta, "charge.refunded", charge).id == charge["id"]
 
     def test_a_deleted_customer(self, conekta: ConektaProvider) -> None:
         assert told(conekta, "customer.deleted", example("customer")).is_deleted

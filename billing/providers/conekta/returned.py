@@ -1,0 +1,116 @@
+"""Money that goes back: refunds, which Conekta keeps with their charge, and chargebacks. Pure."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from billing.enums import DisputeStatus, RefundReason, RefundStatus
+from billing.errors import InvalidRequest
+from billing.providers.conekta.orders_mapping import charges, newest_first
+from billing.providers.types import JSON, DisputeData, RefundData, RefundRequest
+from billing.providers.values import (
+    currency,
+    incomplete,
+    items,
+    moment,
+    part,
+    remote_id,
+    required_id,
+    text,
+    whole,
+)
+
+# Specification: "suspected_fraud" is its one example; the others are those of Conekta's panel.
+_REASONS = {
+    RefundReason.DUPLICATE: "duplicated_transaction",
+    RefundReason.FRAUDULENT: "suspected_fraud",
+    RefundReason.REQUESTED_BY_CUSTOMER: "requested_by_client",
+}
+_STATUSES = {
+    "": RefundStatus.SUCCEEDED,  # a card's is done at once, and tells no status
+    "refunded": RefundStatus.SUCCEEDED,
+    "paid": RefundStatus.SUCCEEDED,
+    "pending": RefundStatus.PENDING,
+    "expired": RefundStatus.FAILED,
+    "failed": RefundStatus.FAILED,
+    "canceled": RefundStatus.CANCELED,
+}
+# Specification, chargeback_response. "rt" is a request for papers before any money is taken.
+_DISPUTES = {
+    "action_required": DisputeStatus.NEEDS_RESPONSE,
+    "pending_review": DisputeStatus.UNDER_REVIEW,
+    "under_review": DisputeStatus.UNDER_REVIEW,
+    "represented": DisputeStatus.UNDER_REVIEW,
+    "rt": DisputeStatus.WARNING,
+    "rt_sent": DisputeStatus.WARNING,
+    "covered": DisputeStatus.WON,
+    "won": DisputeStatus.WON,
+    "lost": DisputeStatus.LOST,
+}
+
+
+def parameters(request: RefundRequest) -> JSON:
+    """Raises InvalidRequest for nothing."""
+    if request.amount_minor < 1:
+        raise InvalidRequest("nothing is refunded by 0", param="amount_minor")
+    return {"amount": request.amount_minor, "reason": _REASONS[request.reason]}
+
+
+def refunds_of(charge: JSON) -> list[JSON]:
+    """A charge's refunds, newest first."""
+    return newest_first(items(charge.get("refunds")))
+
+
+def newest_refund(charge: JSON) -> JSON:
+    """The refund that a `charge.refunded` is about; empty where there is none."""
+    return next(iter(refunds_of(charge)), {})
+
+
+def told_refund(charge: JSON, *, as_of: datetime) -> RefundData:
+    """Map the refund of an event's charge."""
+    return refund(newest_refund(charge), charge, as_of=as_of)
+
+
+def refund(source: JSON, charge: JSON, *, as_of: datetime) -> RefundData:
+    """Map a refund of a charge. It carries no reference of ours; amounts are negative."""
+    status = text(source.get("status"))
+    amount = whole(source.get("amount"))
+    return RefundData(
+        id=required_id(source),
+        payment_id=required_id(charge),
+        amount_minor=abs(int(incomplete(source, "amount")) if amount is None else amount),
+        currency=currency(charge),
+        status=_STATUSES.get(status),
+        provider_status=status,
+        as_of=as_of,
+        keeps_reference=False,
+        raw=source,
+    )
+
+
+def refunds_in(order: JSON, *, as_of: datetime) -> Iterator[RefundData]:
+    """All refunds of an order's charges."""
+    for charge in charges(order):
+        yield from (refund(each, charge, as_of=as_of) for each in refunds_of(charge))
+
+
+def dispute(charge: JSON, *, as_of: datetime) -> DisputeData:
+    """Map a charge's chargeback: the whole of the charge is disputed."""
+    source = part(charge, "chargeback")
+    status, amount = text(source.get("status")), whole(charge.get("amount"))
+    return DisputeData(
+        id=required_id(source),
+        payment_id=required_id(charge),
+        amount_minor=int(incomplete(charge, "amount")) if amount is None else amount,
+        currency=currency(charge),
+        status=_DISPUTES.get(status),
+        provider_status=status,
+        as_of=as_of,
+        reason=text(source.get("reason")),
+        evidence_due_at=moment(source.get("evidence_due_by")),
+        raw=source,
+    )
+
+
+def disputed_in(order: JSON) -> list[JSON]:
+    """An order's charges that have a chargeback."""
+    return [each for each in charges(order) if remote_id(part(each, "chargeback"))]
