@@ -92,8 +92,8 @@ class BillingSettings:
 
     @property
     def drain_batch_size(self) -> int:
-        """BILLING_DRAIN_BATCH_SIZE: events claimed at once. 200."""
-        return int(getattr(settings, "BILLING_DRAIN_BATCH_SIZE", 200))
+        """BILLING_DRAIN_BATCH_SIZE: events claimed at once. 500."""
+        return int(getattr(settings, "BILLING_DRAIN_BATCH_SIZE", 500))
 
     @property
     def drain_seconds(self) -> float:
