@@ -1,11 +1,9 @@
 """Writing many rows in one statement."""
 
-import json
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, cast
-from uuid import UUID
 
+import orjson
 from django.db import connection, models
 
 
@@ -38,7 +36,7 @@ def _write_document(
         {field.column: field.pre_save(row, row._state.adding) for field in fields} for row in rows
     ]
     with connection.cursor() as cursor:
-        cursor.execute(_statement(model, columns), [json.dumps(document, default=_text)])
+        cursor.execute(_statement(model, columns), [orjson.dumps(document).decode()])
     for row in rows:
         row._state.adding = False
         row._state.db = connection.alias
@@ -57,9 +55,3 @@ def _statement(model: type[models.Model], columns: Sequence[str]) -> str:
     updated = [quote(meta.get_field(name).column) for name in columns]
     changes = ", ".join(f"{name} = EXCLUDED.{name}" for name in updated)
     return f"{statement} ON CONFLICT (id) DO UPDATE SET {changes}"
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, datetime | UUID):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} is not JSON")
