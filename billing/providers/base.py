@@ -13,6 +13,7 @@ carries `as_of` in the provider's clock and the provider's own JSON as `raw`.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, TypeVar
 
 from billing.enums import DisputeStatus, EventKind
@@ -113,11 +114,16 @@ class PaymentProvider(Capability):
     @property
     def capabilities(self) -> frozenset[type[Capability]]:
         """The capability classes that this instance has."""
-        return frozenset(
-            base
-            for base in type(self).__mro__
-            if base.__module__ == __name__ and issubclass(base, Capability)
-        ) - {Capability}
+        return _capabilities_of(type(self))
+
+
+@cache
+def _capabilities_of(provider: type[PaymentProvider]) -> frozenset[type[Capability]]:
+    return frozenset(
+        base
+        for base in provider.__mro__
+        if base.__module__ == __name__ and issubclass(base, Capability)
+    ) - {Capability}
 
 
 class ReceivesWebhooks(PaymentProvider):

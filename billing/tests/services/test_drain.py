@@ -590,6 +590,15 @@ class TestStatements:
         many = _statements()
         assert many == few
 
+    def test_do_not_grow_with_the_objects_that_name_each_other(self, customer: Customer) -> None:
+        """Whole families, new and then changed: no relative is looked up by itself."""
+        counts = []
+        for numbers in (range(3), range(3, 13)):
+            for stamp in (CREATED, CREATED + 60):
+                _deliver_families(numbers, stamp)
+                counts.append(_statements())
+        assert counts[2:] == counts[:2]
+
     def test_do_not_grow_with_the_events_of_an_object(self, customer: Customer) -> None:
         for number in range(30):
             objects.deliver(
@@ -625,6 +634,24 @@ def _deliver_kind(kind: str, numbers: range) -> None:
         objects.make_customer(token)
         more = {"subscription": None} if kind == "invoice" else {}
         objects.deliver(f"evt_{token}", types[kind], make(token, **more))
+
+
+def _deliver_families(numbers: range, stamp: int) -> None:
+    """Everything that one paid and refunded subscription consists of, as the provider tells it."""
+    types = {
+        "payment_method": "payment_method.updated",
+        "subscription": "subscription.updated",
+        "paid_invoice": "invoice.paid",
+        "payment": "payment.succeeded",
+        "refund": "refund.updated",
+    }
+    for number in numbers:
+        token = f"f{number:03d}"
+        if not Customer.objects.filter(provider_customer_id=f"cus_{token}").exists():
+            objects.make_customer(token)
+        for name, event_type in types.items():
+            body = getattr(objects, name)(token)
+            objects.deliver(f"evt_{name}_{token}_{stamp}", event_type, body, stamp)
 
 
 def _statements() -> int:

@@ -196,8 +196,8 @@ _SYNC = (
     fault(
         "sync: no row lock",
         "billing/services/sync/kinds/base.py",
-        'filter(condition).select_for_update(no_key=True).order_by("pk")',
-        'filter(condition).order_by("pk")',
+        '_rows(model, condition).select_for_update(no_key=True).order_by("pk")',
+        '_rows(model, condition).order_by("pk")',
         f"{_SERVICES}/test_concurrency.py::TestTwoWorkers"
         "::test_who_is_older_and_looks_while_the_newer_is_written_waits",
         needs_servers=True,

@@ -29,18 +29,24 @@ Take = Callable[[type[models.Model], Q], list[Any]]
 
 def locked(model: type[models.Model], condition: Q) -> list[Any]:
     # no_key: rows that point here may be inserted meanwhile; their foreign-key check must not wait.
-    return list(
-        model._default_manager.filter(condition).select_for_update(no_key=True).order_by("pk")
-    )
+    return list(_rows(model, condition).select_for_update(no_key=True).order_by("pk"))
 
 
 def unlocked(model: type[models.Model], condition: Q) -> list[Any]:
-    return list(model._default_manager.filter(condition).defer("provider_data"))
+    return list(_rows(model, condition))
+
+
+def _rows(model: type[models.Model], condition: Q) -> models.QuerySet[Any]:
+    """Without what the provider told last: it is as long as all the rest, and only replaced."""
+    return model._default_manager.filter(condition).defer("provider_data")
 
 
 @dataclass
 class Relatives:
-    """Rows that the snapshots of one batch point to, by remote id: loaded once per batch."""
+    """Rows that the snapshots of one batch point to, by remote id: loaded once per batch.
+
+    They carry no more columns than `values` copies from them.
+    """
 
     customers: dict[str, Customer] = field(default_factory=dict)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
@@ -118,20 +124,20 @@ def by_id(
     wanted = {item for item in ids if item}
     if not wanted:
         return {}
-    found = rows.defer("provider_data").filter(
-        **{f"{id_field}__in": wanted}, provider=provider, mode=mode
-    )
+    found = rows.filter(**{f"{id_field}__in": wanted}, provider=provider, mode=mode)
     return {getattr(row, id_field): row for row in found}
 
 
 def customers_of(provider: str, mode: str, items: Sequence[Any]) -> dict[str, Customer]:
     ids = (item.customer_id for item in items)
-    return by_id(Customer.objects.all(), "provider_customer_id", provider, mode, ids)
+    rows = Customer.objects.only("provider_customer_id", "organization")
+    return by_id(rows, "provider_customer_id", provider, mode, ids)
 
 
 def payment_methods_of(provider: str, mode: str, items: Sequence[Any]) -> dict[str, PaymentMethod]:
     ids = (item.payment_method_id for item in items)
-    return by_id(PaymentMethod.objects.all(), "provider_payment_method_id", provider, mode, ids)
+    rows = PaymentMethod.objects.only("provider_payment_method_id")
+    return by_id(rows, "provider_payment_method_id", provider, mode, ids)
 
 
 def method_columns(data: Any, relatives: Relatives) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class InvoiceKind(Kind):
             customers=customers_of(provider, mode, items),
             payment_methods=payment_methods_of(provider, mode, items),
             subscriptions=by_id(
-                Subscription.objects.all(),
+                Subscription.objects.only("provider_subscription_id", "decision"),
                 "provider_subscription_id",
                 provider,
                 mode,

@@ -49,7 +49,7 @@ class PaymentKind(Kind):
             customers=customers_of(provider, mode, items),
             payment_methods=payment_methods_of(provider, mode, items),
             invoices=by_id(
-                Invoice.objects.all(),
+                Invoice.objects.only("provider_invoice_id"),
                 "provider_invoice_id",
                 provider,
                 mode,

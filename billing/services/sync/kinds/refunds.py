@@ -21,7 +21,8 @@ class _OfPayments(Kind):
 
     def relatives(self, provider: str, mode: str, items: Sequence[Returned]) -> Relatives:
         ids = (item.payment_id for item in items)
-        payments = by_id(Payment.objects.all(), "provider_payment_id", provider, mode, ids)
+        rows = Payment.objects.only("provider_payment_id", "organization")
+        payments = by_id(rows, "provider_payment_id", provider, mode, ids)
         return Relatives(payments=payments)
 
     def missing_parent(

@@ -54,7 +54,9 @@ class SubscriptionKind(Kind):
             customers=customers_of(provider, mode, items),
             payment_methods=payment_methods_of(provider, mode, items),
             prices=by_id(
-                ProviderPrice.objects.select_related("price"),
+                ProviderPrice.objects.select_related("price").only(
+                    "provider_price_id", "price__plan", "price__interval"
+                ),
                 "provider_price_id",
                 provider,
                 mode,
