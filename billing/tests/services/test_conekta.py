@@ -9,13 +9,21 @@ from typing import Any
 
 import pytest
 import responses
+import time_machine
 from django.utils import timezone
 
 from billing.enums import OperationOutcome
 from billing.errors import OutcomeUnknown, RequestInProgress
 from billing.models import Customer, Operation, PaymentMethod, ProviderPrice, Subscription
 from billing.registry import providers
-from billing.services import customers, payment_methods, reconcile, subscriptions, webhooks
+from billing.services import (
+    customers,
+    payment_methods,
+    planned_ends,
+    reconcile,
+    subscriptions,
+    webhooks,
+)
 from billing.services import plans as plan_service
 from billing.tests.accounts.faults import Fault
 from billing.tests.conekta_account import ConektaAccount
@@ -149,13 +157,14 @@ class TestLostAnswers:
         ]
 
 
-class TestWebhooks:
-    def deliver(self, events: list[dict[str, Any]]) -> None:
-        for event in events:
-            body = json.dumps(event).encode()
-            webhooks.receive("conekta", body, signed()(body))
-        webhooks.drain()
+def deliver(events: list[dict[str, Any]]) -> None:
+    for event in events:
+        body = json.dumps(event).encode()
+        webhooks.receive("conekta", body, signed()(body))
+    webhooks.drain()
 
+
+class TestWebhooks:
     def test_they_overtake_the_answer(
         self, account: ConektaAccount, journal: Journal, organization_mx: Any, startup: Any
     ) -> None:
@@ -163,7 +172,7 @@ class TestWebhooks:
         path = f"customers/{method.provider_customer_id}/subscriptions"
         operation = lose(account, path, lambda: buy(organization_mx, startup))
         told = [each for each in journal.take() if each["type"].startswith("subscription.")]
-        self.deliver(told)
+        deliver(told)
         row = Subscription.objects.get()
         assert (row.status, row.plan) == ("active", startup)
         assert settle(operation) == OperationOutcome.DONE
@@ -176,6 +185,47 @@ class TestWebhooks:
         subscriptions.cancel(row, at_period_end=False)
         told = [each for each in journal.take() if each["type"].startswith("subscription.")]
         assert {"subscription.paused", "subscription.canceled"} <= {each["type"] for each in told}
-        self.deliver(told[::-1])
+        deliver(told[::-1])
         row.refresh_from_db()
         assert (row.status, row.end_reason) == ("canceled", "customer")
+
+
+class TestPlannedEnd:
+    """Conekta ends at once only: shortly before the period's end we do it, by one call."""
+
+    @pytest.fixture
+    def row(self, account: ConektaAccount, organization_mx: Any, startup: Any) -> Subscription:
+        return buy(organization_mx, startup)
+
+    def calls(self, account: ConektaAccount, row: Subscription) -> int:
+        path = f"customers/{row.provider_customer_id}/subscriptions"
+        return len(account.sent("POST", f"{path}/{row.provider_subscription_id}/cancel"))
+
+    def carry_out(self, row: Subscription, before: timedelta) -> int:
+        assert row.current_period_end is not None
+        with time_machine.travel(row.current_period_end - before, tick=False):
+            return planned_ends.carry_out()
+
+    def test_one_call_at_the_right_moment(self, account: ConektaAccount, row: Subscription) -> None:
+        row = subscriptions.cancel(row)
+        assert (row.status, row.cancel_at_period_end) == ("active", True)
+        assert self.carry_out(row, timedelta(hours=2)) == 0
+        assert self.calls(account, row) == 0
+        for _ in range(2):
+            self.carry_out(row, timedelta(minutes=50))
+        row.refresh_from_db()
+        assert (row.status, self.calls(account, row)) == ("canceled", 1)
+
+    def test_no_snapshot_of_conektas_undoes_it(
+        self, account: ConektaAccount, journal: Journal, row: Subscription
+    ) -> None:
+        row = subscriptions.cancel(row)
+        subscriptions.pause(row)
+        deliver([each for each in journal.take() if each["type"].startswith("subscription.")])
+        row.refresh_from_db()
+        assert (row.status, row.cancel_at_period_end) == ("paused", True)
+
+    def test_none_after_undo(self, account: ConektaAccount, row: Subscription) -> None:
+        row = subscriptions.resume(subscriptions.cancel(row))
+        assert self.carry_out(row, timedelta(minutes=50)) == 0
+        assert self.calls(account, row) == 0
