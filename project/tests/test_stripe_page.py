@@ -24,11 +24,11 @@ def test_every_part_is_marked_once() -> None:
 
 
 def test_the_list_of_events_is_the_one_that_is_taken() -> None:
-    assert set(re.findall(r"`([a-z_.]+)`", page.taken())) == set(events.KINDS)
+    assert set(re.findall(r"`([a-z_.]+)`", page.PARTS["taken"]())) == set(events.KINDS)
 
 
 def test_every_ignored_type_is_in_a_family_that_is_shown() -> None:
-    shown = re.findall(r"`([a-z0-9_.*]+)`", page.ignored())
+    shown = re.findall(r"`([a-z0-9_.*]+)`", page.PARTS["ignored"]())
     families = tuple(each.removesuffix("*") for each in shown if each.endswith("*"))
     types = {each for each in events.IGNORED if each.startswith(families)} | set(shown)
     assert set(events.IGNORED) <= types
