@@ -1,5 +1,6 @@
-"""Settings for docs/capabilities.md: Stripe's backend, the sandbox, and the sandbox in the place of
-the providers that are not built yet. Whatever keys the environment holds, the page is the same."""
+"""Settings for docs/capabilities.md: the backends of Stripe and Conekta, the sandbox, and the
+sandbox in the place of the provider that is not built yet. Whatever keys the environment holds, the
+page is the same."""
 
 from project.settings import *  # noqa: F403
 from project.settings import BASE_DIR
@@ -15,8 +16,10 @@ BILLING_PROVIDERS = {
         "OPTIONS": {"api_key": "sk_test_fake"},
     },
     "sandbox": {**_SANDBOX, "OPTIONS": _OPTIONS},
-    **{
-        alias: {**_SANDBOX, "OPTIONS": {**_OPTIONS, "like": STAND_INS[alias]}}
-        for alias in ("conekta", "polar")
+    "conekta": {
+        "BACKEND": "billing.providers.conekta.ConektaProvider",
+        "MODE": "test",
+        "OPTIONS": {"api_key": "key_fake"},
     },
+    "polar": {**_SANDBOX, "OPTIONS": {**_OPTIONS, "like": STAND_INS["polar"]}},
 }

@@ -32,7 +32,7 @@ def test_a_host_sees_its_own_aliases(settings: Any) -> None:
     settings.BILLING_PROVIDERS = {"europe": whole["stripe"], "mexico": whole["conekta"]}
     lines = printed().splitlines()
     assert "| Capability | What it is | europe | mexico |" in lines
-    assert "|  | The provider's name | Stripe | Conekta (sandbox) |" in lines
+    assert "|  | The provider's name | Stripe | Conekta |" in lines
     assert "| countries | every | MX |" in lines
     marks = {line.split("|")[1].strip(): line.split("|")[3:5] for line in lines if "| `" in line}
     assert marks["`ResumesSubscriptions`"] == [" yes ", " - "]

@@ -109,9 +109,11 @@ class ConektaClient:
         while True:
             listed = self.page(api, operation, cursor=cursor, **arguments)
             yield from ((each, listed.as_of) for each in listed.found)
-            cursor = listed.next_cursor
-            if not cursor:
+            if not listed.next_cursor:
                 return
+            if listed.next_cursor == cursor:
+                raise ProviderError("a list does not go on", provider=self._alias)
+            cursor = listed.next_cursor
 
     def _cursor(self, body: JSON, found: list[JSON]) -> str:
         """Conekta names the next page by URL (`?next=<id>`), else it goes on after the last id."""

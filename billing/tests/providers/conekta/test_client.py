@@ -143,6 +143,13 @@ class TestPages:
             mock.get(self.URL, json=self.page("a", **changes))
             assert self.ids(client()) == ["a"]
 
+    def test_a_list_that_goes_in_circles_is_left(self) -> None:
+        with responses.RequestsMock() as mock:
+            mock.get(self.URL, json=self.page("a", has_more=True))
+            with pytest.raises(ProviderError):
+                self.ids(client())
+            assert len(mock.calls) == 2
+
     def test_a_page_that_cannot_be_left_is_not_asked_for_again(self) -> None:
         with responses.RequestsMock() as mock:
             mock.get(self.URL, json=listed({"object": "plan"}, has_more=True))
