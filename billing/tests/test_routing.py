@@ -78,6 +78,10 @@ def test_every_rule_says_what_became_of_it() -> None:
     assert selection.answers[2].values["value"] == ""
     assert selection.answers[1].values == {"transaction_types": "product_purchase"}
     assert [each.currency for each in selection.answers] == ["", "USD", "", "", "USD"]
+    assert select(country="MX").answers[4].values == {}
+    twice = [{"countries": ["MX"], "provider": "first"}] * 2
+    passed = select_provider(context(country="MX"), twice, ABLE).answers[1]
+    assert (passed.result, passed.values) == ("not_reached", {"countries": "MX"})
 
 
 def test_a_rule_of_several_conditions_names_the_first_that_is_not_met() -> None:
@@ -103,6 +107,12 @@ class TestFacts:
         selection = select(facts={"first": ProviderFacts(hindrance=code)}, country="MX")
         assert selection.provider == "last"
         assert (selection.answers[0].code, selection.answers[0].result) == (code, "skipped")
+        assert selection.answers[0].values == {}
+
+    def test_what_it_cannot_do_is_named(self) -> None:
+        lacking = ProviderFacts(hindrance="capability_missing", needs=["ManagesSubscriptions"])
+        selection = select(facts={"first": lacking}, country="MX")
+        assert selection.answers[0].values == {"needs": ["ManagesSubscriptions"]}
 
     def test_who_is_not_known_is_not_configured(self) -> None:
         facts = {"last": ABLE["last"]}
@@ -118,7 +128,9 @@ class TestFacts:
         facts = {"first": ProviderFacts(hindrance="", currencies=["CAD"])}
         selection = select(facts=facts, country="MX", item="Pro, monthly")
         assert selection.provider == "last"
-        assert selection.answers[0].code == "no_published_price"
+        skipped = selection.answers[0]
+        assert (skipped.provider, skipped.result) == ("first", "skipped")
+        assert skipped.code == "no_published_price"
         assert selection.answers[0].values == {"item": "Pro, monthly", "currencies": ["MXN", "USD"]}
 
     def test_without_an_item_it_is_the_currency_that_is_not_taken(self) -> None:
@@ -158,7 +170,7 @@ class TestNoRoute:
             select(facts=facts, country="MX")
 
     def test_no_rules_at_all(self) -> None:
-        with pytest.raises(NoRoute, match="there are no rules"):
+        with pytest.raises(NoRoute, match="no rule leads to a provider: there are no rules$"):
             select_provider(context(), [], ABLE)
 
 
@@ -181,7 +193,10 @@ class TestProblems:
             (["first"], "Rule 1: it is not a mapping."),
             ([{"countries": ["MX"]}], "Rule 1: it names no provider."),
             ([{"provider": 7}], "Rule 1: it names no provider."),
-            ([{"provider": "a", "country": "MX"}], "Rule 1: 'country' is not a condition"),
+            (
+                [{"provider": "a", "country": "MX"}],
+                "Rule 1: 'country' is not a condition; there are countries, transaction_types, ",
+            ),
             ([{"provider": "a", "countries": "MX"}], "Rule 1: countries must be a list"),
             ([{"provider": "a", "countries": []}], "Rule 1: countries must be a list"),
             ([{"provider": "a", "currencies": [7]}], "Rule 1: currencies must be a list"),
