@@ -147,7 +147,7 @@ def covered_by(rules: Sequence[Rule]) -> dict[int, int]:
 
 def asked_currencies(rule: Rule, local_currency: str, default_currency: str) -> list[str]:
     """In which currencies `rule` looks for a price when the customer asks for none, best first."""
-    usual = (rule.get("currency", ""), local_currency, default_currency)
+    usual = (rule.get("currency"), local_currency, default_currency)
     return list(dict.fromkeys(code for code in usual if code))
 
 
