@@ -15,6 +15,7 @@ from billing.conf import conf
 from billing.errors import UnknownProvider
 from billing.registry import load_backend
 from billing.routing import problems
+from geo.countries import is_country
 
 _REAL_TIME = "django.utils.timezone.now"
 
@@ -63,7 +64,7 @@ def _environment_errors() -> Iterable[str]:
     routes = list(conf.routes)
     if environment == "development":
         return
-    found = problems(routes)
+    found = [*problems(routes), *_unknown_countries(routes)]
     yield from (f"BILLING_ROUTES: {problem}" for problem in found)
     if not found and routes[-1]["provider"] not in aliases:
         alias = str(routes[-1]["provider"])
@@ -71,6 +72,14 @@ def _environment_errors() -> Iterable[str]:
             f"BILLING_ROUTES ends in {alias!r}, but that provider has no keys: "
             f"set {alias.upper()}_{'API' if environment == 'production' else 'TEST'}_KEY."
         )
+
+
+def _unknown_countries(routes: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+    """A rule for a country that is none would never match."""
+    for position, rule in enumerate(routes, start=1):
+        for code in rule.get("countries", ()):
+            if not is_country(str(code)):
+                yield f"Rule {position}: {code!r} is not a country of ISO 3166-1 (MX, DE, US)."
 
 
 def _provider_errors(alias: str, entry: Mapping[str, Any], production: bool) -> Iterable[str]:

@@ -11,8 +11,10 @@ from billing.enums import TransactionType
 from billing.errors import DecisionOutdated, NoRoute, PlanNotAvailable, ProviderUnavailable
 from billing.models import (
     Organization,
+    Price,
     Product,
     ProductPrice,
+    ProviderPrice,
     ProviderProductPrice,
     RoutingDecision,
     RuleSet,
@@ -221,6 +223,61 @@ class TestDecide:
         plan = {"plan": published["startup"], "interval": "monthly"}
         assert decide(make_organization("Tacos", "MX"), SUBSCRIPTION, **plan).currency == "MXN"
         assert decide(make_organization("Software", "DE"), SUBSCRIPTION, **plan).currency == "USD"
+
+    def test_it_can_be_made_again_from_what_was_stored(
+        self, published: dict[str, SubscriptionPlan]
+    ) -> None:
+        decide(
+            make_organization("Tacos", "MX"),
+            SUBSCRIPTION,
+            plan=published["startup"],
+            interval="monthly",
+        )
+        rule_sets.activate(rule_sets.draft(rule_sets.ensure_active()))
+        stored = RoutingDecision.objects.get()
+        again = routing.recompute(stored)
+        assert again == routing.selection_of(stored)
+        assert (again.provider, again.runner_up, again.currency) == ("conekta", "stripe", "MXN")
+
+    def test_the_product_is_stored(self) -> None:
+        guide = make_product("guide", conekta="MXN")
+        made = decide(make_organization("Tacos", "MX"), PURCHASE, product=guide)
+        assert (made.product, made.plan, made.billing_interval) == (guide, None, "")
+
+    @pytest.mark.parametrize(
+        ("model", "those", "change", "left"),
+        [
+            (ProviderPrice, {"provider": "conekta"}, {"is_active": False}, ("stripe", "MXN")),
+            (ProviderPrice, {"provider": "conekta"}, {"mode": "live"}, ("stripe", "MXN")),
+            (Price, {"currency": "MXN"}, {"archived_at": timezone.now()}, ("conekta", "USD")),
+        ],
+    )
+    def test_what_is_not_sold_any_more_does_not_count(
+        self,
+        published: dict[str, SubscriptionPlan],
+        model: Any,
+        those: Any,
+        change: Any,
+        left: tuple[str, str],
+    ) -> None:
+        model.objects.filter(**those).update(**change)
+        made = decide(
+            make_organization("Tacos", "MX"),
+            SUBSCRIPTION,
+            plan=published["startup"],
+            interval="monthly",
+        )
+        assert (made.provider, made.currency) == left
+
+    def test_only_the_plan_and_interval_that_are_named_count(
+        self, published: dict[str, SubscriptionPlan]
+    ) -> None:
+        plan = published["startup"]
+        plan.prices.filter(interval="yearly").update(archived_at=timezone.now())
+        organization = make_organization("Tacos", "MX")
+        assert decide(organization, SUBSCRIPTION, plan=plan, interval="monthly")
+        with pytest.raises(PlanNotAvailable):
+            decide(organization, SUBSCRIPTION, plan=plan, interval="yearly")
 
     def test_an_open_circuit_passes_over_new_purchases_only(self, settings: Any) -> None:
         organization = make_organization("Tacos", "MX")

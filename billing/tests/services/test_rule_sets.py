@@ -71,6 +71,13 @@ class TestEdit:
         rule_sets.edit(made, [{"provider": "polar"}], note="Only one")
         made.refresh_from_db()
         assert (made.rules, made.note) == ([{"provider": "polar"}], "Only one")
+        assert made.updated_at > made.created_at
+
+    def test_and_no_other(self) -> None:
+        other = rule_sets.draft(rule_sets.ensure_active())
+        rule_sets.edit(rule_sets.draft(other), [{"provider": "polar"}], note="")
+        other.refresh_from_db()
+        assert other.rules == RULES
 
     @pytest.mark.parametrize("state", [RuleSetState.ACTIVE, RuleSetState.RETIRED])
     def test_what_has_decided_stays(self, state: RuleSetState) -> None:
@@ -107,7 +114,7 @@ class TestActivate:
         after = rule_sets.activate(rule_sets.draft(before))
         before.refresh_from_db()
         assert (before.state, after.state) == ("retired", "active")
-        assert before.retired_at == after.activated_at
+        assert before.retired_at == after.activated_at is not None
         assert rule_sets.ensure_active() == after
 
     def test_only_a_draft_can_be(self) -> None:
