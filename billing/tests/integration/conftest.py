@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 import responses
 
+from billing.models import Price, SubscriptionPlan
 from billing.registry import providers
+from billing.services import plans
 from billing.tests.conekta_account import ConektaAccount
 from billing.tests.conekta_account.journal import Journal
 from billing.tests.conekta_account.signing import public_key
@@ -40,3 +42,14 @@ def conekta(settings: Any) -> Iterator[ConektaAccount]:
 @pytest.fixture
 def conekta_journal(conekta: ConektaAccount) -> Journal:
     return Journal(conekta)
+
+
+@pytest.fixture
+def conekta_plan(conekta: ConektaAccount) -> SubscriptionPlan:
+    plan = SubscriptionPlan.objects.create(slug="pro", name="Pro")
+    for interval, amount in (("monthly", 54900), ("yearly", 549000)):
+        price = Price.objects.create(
+            plan=plan, interval=interval, currency="MXN", amount_minor=amount
+        )
+        plans.publish(price, "conekta")
+    return plan

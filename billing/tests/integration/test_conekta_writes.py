@@ -28,13 +28,12 @@ from billing.models import (
     Operation,
     Organization,
     Payment,
-    Price,
     Refund,
     Subscription,
     SubscriptionPlan,
     WebhookEvent,
 )
-from billing.services import invoices, plans, refunds, subscriptions, webhooks
+from billing.services import invoices, refunds, subscriptions, webhooks
 from billing.tests.accounts.faults import Fault
 from billing.tests.conekta_account import ConektaAccount, cards, cycles
 from billing.tests.conekta_account import refunds as account_refunds
@@ -51,17 +50,6 @@ ORDERS: dict[str, Order] = {
     "doubled": lambda events: [each for each in events for _ in range(2)],
     "charges first": lambda events: sorted(events, key=lambda each: each["type"][:6]),
 }
-
-
-@pytest.fixture
-def plan(conekta: ConektaAccount) -> SubscriptionPlan:
-    plan = SubscriptionPlan.objects.create(slug="pro", name="Pro")
-    for interval, amount in (("monthly", 54900), ("yearly", 549000)):
-        price = Price.objects.create(
-            plan=plan, interval=interval, currency="MXN", amount_minor=amount
-        )
-        plans.publish(price, "conekta")
-    return plan
 
 
 def subscribe(owner: Organization, plan: SubscriptionPlan, **more: Any) -> Subscription:
@@ -99,12 +87,12 @@ def let_time_pass() -> None:
 def test_a_life(
     conekta: ConektaAccount,
     conekta_journal: Journal,
-    plan: SubscriptionPlan,
+    conekta_plan: SubscriptionPlan,
     organization_mx: Organization,
     order: str,
 ) -> None:
     """A sale, a renewal that is refused and then paid, and the end: in any order of webhooks."""
-    row = subscribe(organization_mx, plan)
+    row = subscribe(organization_mx, conekta_plan)
     assert row.status == SubscriptionStatus.ACTIVE
     deliver(conekta_journal, ORDERS[order])
     cards.refuse(conekta, conekta.all("subscription")[0]["card_id"])
@@ -133,10 +121,10 @@ def test_a_life(
 def test_what_one_payment_tells_twice_is_paid_once(
     conekta: ConektaAccount,
     conekta_journal: Journal,
-    plan: SubscriptionPlan,
+    conekta_plan: SubscriptionPlan,
     organization_mx: Organization,
 ) -> None:
-    subscribe(organization_mx, plan)
+    subscribe(organization_mx, conekta_plan)
     types = [each["type"] for each in conekta_journal.events]
     assert {"order.paid", "charge.paid"} <= set(types)
     deliver(conekta_journal)
@@ -147,11 +135,11 @@ def test_what_one_payment_tells_twice_is_paid_once(
 
 
 def test_a_decline_leaves_room_for_another_card(
-    conekta: ConektaAccount, plan: SubscriptionPlan, organization_mx: Organization
+    conekta: ConektaAccount, conekta_plan: SubscriptionPlan, organization_mx: Organization
 ) -> None:
     with pytest.raises(PaymentDeclined):
-        subscribe(organization_mx, plan, token="tok_test_insufficient_funds")
-    assert subscribe(organization_mx, plan).status == SubscriptionStatus.ACTIVE
+        subscribe(organization_mx, conekta_plan, token="tok_test_insufficient_funds")
+    assert subscribe(organization_mx, conekta_plan).status == SubscriptionStatus.ACTIVE
 
 
 CREATING = (
@@ -168,7 +156,7 @@ LOST = (Fault.HANG, Fault.FAIL, Fault.HALF)
 )
 def test_whatever_answer_of_a_sale_is_lost_it_is_one_sale(
     conekta: ConektaAccount,
-    plan: SubscriptionPlan,
+    conekta_plan: SubscriptionPlan,
     organization_mx: Organization,
     place: str,
     fault: Fault,
@@ -176,9 +164,9 @@ def test_whatever_answer_of_a_sale_is_lost_it_is_one_sale(
     method, _, path = place.partition("/")
     conekta.break_next(fault, method, path)
     with pytest.raises(OutcomeUnknown):
-        subscribe(organization_mx, plan, request_key="k1")
+        subscribe(organization_mx, conekta_plan, request_key="k1")
     let_time_pass()
-    row = subscribe(organization_mx, plan, request_key="k1")
+    row = subscribe(organization_mx, conekta_plan, request_key="k1")
     assert row.status == SubscriptionStatus.ACTIVE
     assert made(conekta) == {
         "plan": 2, "customer": 1, "payment_source": 1, "subscription": 1, "order": 1, "charge": 1,
@@ -192,10 +180,10 @@ class TestRefunds:
         self,
         conekta: ConektaAccount,
         conekta_journal: Journal,
-        plan: SubscriptionPlan,
+        conekta_plan: SubscriptionPlan,
         organization_mx: Organization,
     ) -> Payment:
-        subscribe(organization_mx, plan)
+        subscribe(organization_mx, conekta_plan)
         deliver(conekta_journal)
         return Payment.objects.get()
 
@@ -265,10 +253,10 @@ class TestRefunds:
 def test_what_is_owed_is_paid_once(
     conekta: ConektaAccount,
     conekta_journal: Journal,
-    plan: SubscriptionPlan,
+    conekta_plan: SubscriptionPlan,
     organization_mx: Organization,
 ) -> None:
-    row = subscribe(organization_mx, plan)
+    row = subscribe(organization_mx, conekta_plan)
     cards.refuse(conekta, conekta.all("subscription")[0]["card_id"])
     cycles.renew(conekta, str(row.provider_subscription_id))
     deliver(conekta_journal)
