@@ -11,12 +11,12 @@ from functools import partial
 
 from billing.errors import OutcomeUnknown, ProviderObjectMissing
 from billing.providers.base import ListsReturned, ReadsDisputes, RefundsPayments
-from billing.providers.conekta import mapping, orders_mapping, returned
+from billing.providers.conekta import mapping, returned
 from billing.providers.conekta.client import Listed
 from billing.providers.conekta.orders import Orders
 from billing.providers.reading import sorted_out
 from billing.providers.types import JSON, DisputeData, Page, Ref, RefundData, RefundRequest
-from billing.providers.values import part, remote_id
+from billing.providers.values import incomplete, part, remote_id
 
 _REFUNDED = ("refunded", "partially_refunded")
 # Whether an order leaves this status when its chargeback is won is not published.
@@ -27,26 +27,27 @@ _BETWEEN = "/"
 
 class Refunds(Orders, RefundsPayments, ReadsDisputes, ListsReturned):
     def create_refund(self, request: RefundRequest, *, idempotency_key: str) -> RefundData:
-        """The answer is the order: the refund is the one that was not there before."""
+        """Conekta refunds orders: of several paid charges it chooses itself. The answer is the
+        order, and the refund the one that was not there before."""
         wanted = returned.parameters(request)
         charge = self._charge(request.payment_id).body
-        before = {remote_id(each) for each in returned.refunds_of(charge)}
+        order_id = remote_id(charge.get("order_id")) or incomplete(charge, "order_id")
+        order = self._order(order_id).body
+        before = {remote_id(each) for each, _ in returned.refunds_in(order)}
         answer = self._client.write(
-            "OrdersApi",
-            "order_refund",
-            id=remote_id(charge.get("order_id")),
-            order_refund_request=wanted,
+            "OrdersApi", "order_refund", id=order_id, order_refund_request=wanted
         )
-        for each in returned.refunds_in(answer.body, as_of=answer.as_of):
-            if each.id not in before and each.amount_minor == request.amount_minor:
-                return replace(each, reason=request.reason, reference=request.reference)
+        for each, owner in returned.refunds_in(answer.body):
+            if remote_id(each) not in before and each.get("amount") == -request.amount_minor:
+                made = returned.refund(each, owner, as_of=answer.as_of)
+                return replace(made, reason=request.reason, reference=request.reference)
         raise OutcomeUnknown("the order shows no new refund", provider=self.alias)
 
     def get_refund(self, refund: Ref) -> RefundData:
         for order, as_of in self._orders_that_are(*_REFUNDED):
-            for each in returned.refunds_in(order, as_of=as_of):
-                if each.id == refund.id:
-                    return each
+            for each, charge in returned.refunds_in(order):
+                if remote_id(each) == refund.id:
+                    return returned.refund(each, charge, as_of=as_of)
         raise ProviderObjectMissing("no such refund is listed", provider=self.alias)
 
     def list_refunds(self, payment: Ref) -> list[RefundData]:
@@ -74,8 +75,7 @@ class Refunds(Orders, RefundsPayments, ReadsDisputes, ListsReturned):
         found = [
             {**each, "charge": charge}
             for order in listed.found
-            for charge in orders_mapping.charges(order)
-            for each in returned.refunds_of(charge)
+            for each, charge in returned.refunds_in(order)
             if _is_since(each, since)
         ]
         read, unreadable = sorted_out(found, partial(_refund, as_of=listed.as_of))

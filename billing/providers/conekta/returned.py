@@ -1,6 +1,5 @@
 """Money that goes back: refunds, which Conekta keeps with their charge, and chargebacks. Pure."""
 
-from collections.abc import Iterator
 from datetime import datetime
 
 from billing.enums import DisputeStatus, RefundReason, RefundStatus
@@ -87,10 +86,9 @@ def refund(source: JSON, charge: JSON, *, as_of: datetime) -> RefundData:
     )
 
 
-def refunds_in(order: JSON, *, as_of: datetime) -> Iterator[RefundData]:
-    """All refunds of an order's charges."""
-    for charge in charges(order):
-        yield from (refund(each, charge, as_of=as_of) for each in refunds_of(charge))
+def refunds_in(order: JSON) -> list[tuple[JSON, JSON]]:
+    """All refunds of an order, each with its charge."""
+    return [(each, charge) for charge in charges(order) for each in refunds_of(charge)]
 
 
 def dispute(charge: JSON, *, as_of: datetime) -> DisputeData:

@@ -13,13 +13,15 @@ def act(account: Account, path: list[str], params: JSON) -> JSON | list[JSON] | 
     return None
 
 
-def refund_in_panel(account: Account, order_id: str, amount: int) -> None:
-    """The merchant sends a part of an order back in Conekta's panel."""
+def refund_in_panel(account: Account, order_id: str, amount: int, number: int = 0) -> None:
+    """The merchant sends a part back in Conekta's panel, of the order's paid charge `number`."""
+    wish = {"amount": amount, "reason": "other"}
     with account.happening():
-        refund(account, account.one(order_id, "order"), {"amount": amount, "reason": "other"})
+        refund(account, account.one(order_id, "order"), wish, number)
 
 
-def refund(account: Account, order: JSON, params: JSON) -> JSON:
+def refund(account: Account, order: JSON, params: JSON, number: int = 0) -> JSON:
+    """Which of several paid charges Conekta takes is not published; here it is the first one."""
     amount, left = params["amount"], order["amount"] - order["amount_refunded"]
     paid = [each for each in charges(order) if each["status"] in ("paid", "partially_refunded")]
     if not paid or not params["reason"]:
@@ -28,10 +30,11 @@ def refund(account: Account, order: JSON, params: JSON) -> JSON:
         raise Refusal(422, "parameter_validation.refund.amount.invalid", "amount")
     made = {"object": "refund", "id": account.new_hex(), "amount": -amount, "auth_code": "867372"}
     made |= {"created_at": account.stamp, "status": "refunded"}
-    paid[0]["refunds"]["data"].append(made)
-    paid[0]["refunds"]["total"] += 1
+    charge = paid[number]
+    charge["refunds"]["data"].append(made)
+    charge["refunds"]["total"] += 1
     word = "refunded" if amount == left else "partially_refunded"
-    paid[0]["status"] = word
+    charge["status"] = word
     order |= {"amount_refunded": order["amount_refunded"] + amount, "payment_status": word}
     order |= {"updated_at": account.stamp, "is_refundable": amount < left}
     return order

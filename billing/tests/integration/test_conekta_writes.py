@@ -226,6 +226,22 @@ class TestRefunds:
         assert self.send_back(payment).status == RefundStatus.SUCCEEDED
         assert self.at_conekta(conekta) == [-1000]
 
+    def test_one_of_staff_is_not_taken_for_ours(
+        self, conekta: ConektaAccount, conekta_journal: Journal, payment: Payment
+    ) -> None:
+        """Staff has sent as much back in the panel; ours never arrived."""
+        (order,) = conekta.all("order")
+        account_refunds.refund_in_panel(conekta, order["id"], 1000)
+        deliver(conekta_journal)
+        conekta.break_next(Fault.DEAF, "POST", "orders/*/refunds")
+        with pytest.raises(OutcomeUnknown):
+            self.send_back(payment)
+        let_time_pass()
+        assert self.send_back(payment).status == RefundStatus.SUCCEEDED
+        assert self.at_conekta(conekta) == [-1000, -1000]
+        payment.refresh_from_db()
+        assert payment.refunded_minor == 2000
+
     def test_a_webhook_that_is_quicker_than_the_look_up(
         self, conekta: ConektaAccount, conekta_journal: Journal, payment: Payment
     ) -> None:

@@ -7,6 +7,7 @@ _ATTACKS = "billing/tests/attacks"
 _API = "billing/tests/api"
 _STRIPE = "billing/tests/providers/stripe/test_signatures.py::TestVerify"
 _CONEKTA = "billing/tests/providers/conekta"
+_CONEKTA_WRITES = "billing/tests/integration/test_conekta_writes.py"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -397,6 +398,55 @@ _DOORS = (
         "",
         f"{_CONEKTA}/test_subscriptions.py::TestCreate"
         "::test_declined_it_is_ended_lest_conekta_tries_again",
+    ),
+    fault(
+        "Conekta: an order is sent without a look",
+        "billing/providers/conekta/payments.py",
+        "        found = self._order_made_for(reference)\n",
+        "        found = None\n",
+        f"{_CONEKTA}/test_payments.py::TestLostAnswers::test_an_order_is_made_once",
+    ),
+    fault(
+        "Conekta: a further voucher is made without a look",
+        "billing/providers/conekta/payments.py",
+        "        if orders_mapping.charge_for(order.body, request.reference):\n",
+        "        if False:\n",
+        f"{_CONEKTA}/test_payments.py::TestLostAnswers::test_a_further_voucher_is_made_once",
+    ),
+    fault(
+        "Conekta: another refund of the amount is taken for ours",
+        "billing/providers/conekta/refunds.py",
+        "remote_id(each) not in before and ",
+        "",
+        f"{_CONEKTA}/test_refunds.py::test_two_of_one_amount_are_two",
+    ),
+    fault(
+        "Conekta: a key for each webhook",
+        "billing/providers/conekta/endpoints.py",
+        "        if not any(active):\n",
+        "        if True:\n",
+        f"{_CONEKTA}/test_endpoints.py::test_a_key_that_signs_already_is_told",
+    ),
+    fault(
+        "Conekta: vouchers end with a day of Greenwich",
+        "billing/providers/conekta/vouchers.py",
+        "now.astimezone(MEXICO_CITY).date()",
+        "now.date()",
+        f"{_CONEKTA}/test_vouchers.py::test_the_end_of_the_third_day",
+    ),
+    fault(
+        "lost refunds: one that is known is taken for ours",
+        "billing/services/effects.py",
+        "        and each.id not in known\n",
+        "",
+        f"{_CONEKTA_WRITES}::TestRefunds::test_one_of_staff_is_not_taken_for_ours",
+    ),
+    fault(
+        "lost refunds: the webhook makes a row of its own",
+        "billing/services/sync/kinds/refunds.py",
+        "found | self._of_their_amount(provider, mode, unnamed, take) if unnamed else found",
+        "found",
+        f"{_CONEKTA_WRITES}::TestRefunds::test_a_webhook_that_is_quicker_than_the_look_up",
     ),
     fault(
         "lost creations: what was there before counts as made",

@@ -5,14 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from billing.enums import DisputeStatus, RefundReason, RefundStatus
+from billing.enums import DisputeStatus, PaymentMethodType, RefundReason, RefundStatus
 from billing.errors import InvalidRequest, OutcomeUnknown, ProviderObjectMissing
 from billing.providers.conekta import ConektaProvider, returned
 from billing.providers.types import Ref, RefundRequest, SubscriptionRequest
 from billing.providers.values import Incomplete
-from billing.testing import key, refund_request
+from billing.testing import key, refund_request, voucher_request
 from billing.tests.conekta_account import ConektaAccount, cycles, orders, refunds
 
+OXXO = PaymentMethodType.OXXO
 AS_OF = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 CHARGE = {"id": "charge", "currency": "MXN", "amount": 500}
 
@@ -59,19 +60,20 @@ def test_what_is_sent(
 
 
 def test_two_of_one_amount_are_two(
-    conekta: ConektaProvider, account: ConektaAccount, order_id: str, refund: RefundRequest
+    conekta: ConektaProvider, account: ConektaAccount, owner: Ref
 ) -> None:
-    """The merchant sends as much back in the panel just before."""
-    account.before(
-        "POST",
-        f"orders/{order_id}/refunds",
-        lambda: refunds.refund_in_panel(account, order_id, 700),
-    )
-    first = conekta.create_refund(refund, idempotency_key=key())
-    second = conekta.create_refund(refund, idempotency_key=key())
-    listed = [each.id for each in conekta.list_refunds(Ref(id=refund.payment_id))]
-    assert listed[:2] == [second.id, first.id]
-    assert len(listed) == 3
+    """The customer has paid two vouchers, and of the second as much was sent back already."""
+    first = conekta.create_voucher(voucher_request(owner, OXXO), idempotency_key=key())
+    again = replace(voucher_request(owner, OXXO), invoice_id=str(first.invoice_id))
+    second = conekta.create_voucher(again, idempotency_key=key())
+    for number in (0, 1):
+        orders.pay(account, again.invoice_id, number)
+    refunds.refund_in_panel(account, again.invoice_id, 1000, 1)
+    request = refund_request(conekta, Ref(id=first.id), amount_minor=1000)
+    made = conekta.create_refund(request, idempotency_key=key())
+    assert made.payment_id == first.id
+    (earlier,) = conekta.list_refunds(Ref(id=second.id))
+    assert earlier.id != made.id
 
 
 def test_a_lost_answer_leaves_it_open(
