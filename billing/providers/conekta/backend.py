@@ -3,8 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from billing.errors import ProviderObjectMissing
 from billing.providers.base import PaymentProvider
+from billing.providers.conekta import mapping
 from billing.providers.conekta.client import ConektaClient
+from billing.providers.reading import readable
+from billing.providers.types import Ref, SubscriptionData
 
 API_BASE = "https://api.conekta.io"
 
@@ -23,3 +27,12 @@ class ConektaBackend(PaymentProvider):
             read_timeout_seconds=float(options.get("read_timeout_seconds", 20)),
             max_retries=int(options.get("max_retries", 2)),
         )
+
+    def _subscriptions_of(self, customer: Ref) -> list[SubscriptionData]:
+        """The customer's subscriptions, ended ones too; one that is deleted has none. What cannot
+        be mapped is left out."""
+        found = self._client.pages("SubscriptionsApi", "subscription_list", customer_id=customer.id)
+        try:
+            return list(readable(found, mapping.subscription))
+        except ProviderObjectMissing:
+            return []

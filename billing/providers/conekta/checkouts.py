@@ -10,7 +10,6 @@ from billing.errors import InvalidRequest
 from billing.providers.base import HostsCheckout, HostsPortal
 from billing.providers.conekta import mapping, orders_mapping
 from billing.providers.conekta.orders import Orders
-from billing.providers.reading import readable
 from billing.providers.types import (
     JSON,
     CheckoutData,
@@ -56,8 +55,7 @@ class Checkouts(Orders, HostsCheckout, HostsPortal):
     ) -> PortalSessionData:
         """Conekta's portal belongs to a subscription, and leads back to nowhere: `return_url` is
         not sent. Raises InvalidRequest for a customer without one."""
-        found = self._client.pages("SubscriptionsApi", "subscription_list", customer_id=customer.id)
-        listed = readable(found, mapping.subscription)
+        listed = self._subscriptions_of(customer)
         alive = [each for each in listed if each.status is not SubscriptionStatus.CANCELED]
         if not alive:
             raise InvalidRequest("the customer has no subscription to manage", param="customer")
@@ -122,7 +120,7 @@ def checkout_data(source: JSON, *, as_of: datetime) -> CheckoutData:
     charge = orders_mapping.current_charge(source)
     return CheckoutData(
         id=required_id(source),
-        customer_id=remote_id(part(source, "customer_info").get("customer_id")),
+        customer_id=orders_mapping.owner(source),
         mode=CheckoutMode.SUBSCRIPTION if page.get("plan_ids") else CheckoutMode.PAYMENT,
         status=status,
         provider_status=text(page.get("status")),

@@ -6,12 +6,12 @@ from itertools import islice
 from billing.enums import InvoiceStatus
 from billing.errors import InvalidRequest, PaymentDeclined
 from billing.providers.base import CollectsInvoices, VoidsInvoices
-from billing.providers.conekta import mapping, orders_mapping
+from billing.providers.conekta import orders_mapping
 from billing.providers.conekta.orders import Orders
 from billing.providers.http import Answer, begun
 from billing.providers.reading import readable
 from billing.providers.types import JSON, InvoiceData, Ref, SubscriptionData
-from billing.providers.values import part, remote_id
+from billing.providers.values import remote_id
 
 
 class Invoices(Orders, CollectsInvoices, VoidsInvoices):
@@ -61,13 +61,9 @@ class Invoices(Orders, CollectsInvoices, VoidsInvoices):
         with begun():
             return self.get_invoice(invoice)
 
-    def _subscriptions_of(self, customer: Ref) -> list[SubscriptionData]:
-        found = self._client.pages("SubscriptionsApi", "subscription_list", customer_id=customer.id)
-        return list(readable(found, mapping.subscription))
-
     def _payer_of(self, order: Answer) -> SubscriptionData | None:
         """The subscription of which an order is a cycle; None for any other order."""
-        owner = remote_id(part(order.body, "customer_info").get("customer_id"))
+        owner = orders_mapping.owner(order.body)
         if not owner or not orders_mapping.is_recurrent(order.body):
             return None
         known = self._subscriptions_of(Ref(id=owner))

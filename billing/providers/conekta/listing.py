@@ -14,9 +14,8 @@ from billing.errors import ProviderObjectMissing
 from billing.providers.base import ListsEvents, ListsRemote
 from billing.providers.conekta import events, mapping, orders_mapping
 from billing.providers.conekta.client import Listed
-from billing.providers.conekta.events import NO_TIME
 from billing.providers.conekta.invoices import Invoices
-from billing.providers.reading import readable, sorted_out
+from billing.providers.reading import sorted_out
 from billing.providers.types import (
     JSON,
     CustomerData,
@@ -24,9 +23,10 @@ from billing.providers.types import (
     ListedEvent,
     Page,
     PaymentData,
+    Ref,
     SubscriptionData,
 )
-from billing.providers.values import part, remote_id
+from billing.providers.values import remote_id
 
 T = TypeVar("T")
 # Each asks once for each of its customers: a page must not take minutes.
@@ -57,11 +57,12 @@ class Listing(Invoices, ListsRemote, ListsEvents):
         listed = self._client.page(
             "OrdersApi", "get_orders", cursor=cursor, limit=CUSTOMERS_AT_ONCE
         )
-        owners = {_owner(each) for each in listed.found if orders_mapping.is_recurrent(each)}
-        known = {owner: self._known(owner) for owner in owners if owner}
+        owner = orders_mapping.owner
+        owners = {owner(each) for each in listed.found if orders_mapping.is_recurrent(each)}
+        known = {each: self._subscriptions_of(Ref(id=each)) for each in owners if each}
 
         def read(order: JSON, *, as_of: datetime) -> InvoiceData:
-            payer = orders_mapping.subscription_of(order, known.get(_owner(order), ()))
+            payer = orders_mapping.subscription_of(order, known.get(owner(order), ()))
             return orders_mapping.invoice(order, as_of=as_of, subscription=payer)
 
         return _page(listed, listed.found, read, since)
@@ -84,10 +85,6 @@ class Listing(Invoices, ListsRemote, ListsEvents):
         listed = self._client.page("EventsApi", "get_events", cursor=cursor)
         return _page(listed, listed.found, _event, since)
 
-    def _known(self, customer_id: str) -> list[SubscriptionData]:
-        found = ((each, NO_TIME) for each in self._subscriptions(customer_id))
-        return list(readable(found, mapping.subscription))
-
     def _subscriptions(self, customer_id: str) -> list[JSON]:
         """A customer that is deleted meanwhile has none."""
         if not customer_id:
@@ -99,10 +96,6 @@ class Listing(Invoices, ListsRemote, ListsEvents):
             return [each for each, _ in found]
         except ProviderObjectMissing:
             return []
-
-
-def _owner(order: JSON) -> str:
-    return remote_id(part(order, "customer_info").get("customer_id"))
 
 
 def _page(

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from billing.errors import ProviderObjectMissing
-from billing.providers.conekta import mapping
+from billing.providers.conekta import mapping, orders_mapping
 from billing.providers.conekta.backend import ConektaBackend
 from billing.providers.http import Answer
 from billing.providers.types import JSON, Ref
-from billing.providers.values import part, remote_id, text
+from billing.providers.values import remote_id, text
 
 _NEWEST = 50
 
@@ -46,7 +46,7 @@ class Orders(ConektaBackend):
         answer = self._client.read("CustomersApi", "get_customer_by_id", id=customer.id)
         mail = text(answer.body.get("email"))
         for each, as_of in self._client.pages("OrdersApi", "get_orders", search=mail or None):
-            if part(each, "customer_info").get("customer_id") == customer.id:
+            if orders_mapping.owner(each) == customer.id:
                 yield each, as_of
 
     def _found(

@@ -83,7 +83,7 @@ def invoice(
     cycle = subscription if subscription and _is_cycle_of(source, subscription) else None
     return InvoiceData(
         id=required_id(source),
-        customer_id=remote_id(part(source, "customer_info").get("customer_id")),
+        customer_id=owner(source),
         status=status,
         provider_status=text(source.get("payment_status")),
         currency=code,
@@ -110,10 +110,12 @@ def invoice(
 
 def invoice_status(source: JSON) -> InvoiceStatus | None:
     """Return an order's status as an invoice's. One that nobody has begun to pay does not tell any
-    (specification, POST /orders, example "checkout")."""
-    if "payment_status" not in source and not charges(source):
+    (specification, POST /orders, example "checkout"). A voucher may expire while another waits."""
+    word, is_waited_for = text(source.get("payment_status")), any(map(_waits, charges(source)))
+    is_begun = "payment_status" in source or charges(source)
+    if not is_begun or (word == "expired" and is_waited_for):
         return InvoiceStatus.OPEN
-    return _INVOICES.get(text(source.get("payment_status")))
+    return _INVOICES.get(word)
 
 
 def payment(source: JSON, *, as_of: datetime, order: JSON | None = None) -> PaymentData:
@@ -122,12 +124,11 @@ def payment(source: JSON, *, as_of: datetime, order: JSON | None = None) -> Paym
     status = _PAYMENTS.get(text(source.get("status")))
     code = currency(source)
     amount = _amount(source)
-    owner = part(order, "customer_info").get("customer_id")
     action = _action(source, amount, code, order) if status is PaymentStatus.PENDING else None
     is_redirected = action is not None and action.type is NextActionType.REDIRECT
     return PaymentData(
         id=required_id(source),
-        customer_id=remote_id(source.get("customer_id")) or remote_id(owner),
+        customer_id=remote_id(source.get("customer_id")) or owner(order or {}),
         amount_minor=amount,
         currency=code,
         status=PaymentStatus.REQUIRES_ACTION if is_redirected else status,
@@ -160,6 +161,11 @@ def payments(order: JSON, *, as_of: datetime) -> list[PaymentData]:
     return [payment(each, as_of=as_of, order=order) for each in charges(order)]
 
 
+def owner(order: JSON) -> str:
+    """The id of the customer whose order it is; '' for a passer-by's."""
+    return remote_id(part(order, "customer_info").get("customer_id"))
+
+
 def charges(order: JSON) -> list[JSON]:
     """An order's charges, the newest first."""
     return newest_first(items(order.get("charges")))
@@ -173,15 +179,21 @@ def newest_first(found: list[JSON]) -> list[JSON]:
 
 
 def current_charge(order: JSON) -> JSON:
-    """The charge that has paid an order, else the newest; empty where there is none."""
+    """The charge that has paid an order, else one that waits, else the newest; empty where there is
+    none."""
     found = charges(order)
-    return next(filter(_is_collected, found), found[0] if found else {})
+    best = (each for fits in (_is_collected, _waits) for each in filter(fits, found))
+    return next(best, found[0] if found else {})
 
 
 def charge_for(order: JSON, reference: str) -> JSON:
     """The order's charge that carries a reference of ours; empty where there is none."""
     ours = (each for each in charges(order) if each.get("reference_id") == reference)
     return next(ours, {}) if reference else {}
+
+
+def _waits(charge: JSON) -> bool:
+    return charge.get("status") == "pending_payment"
 
 
 def _is_collected(charge: JSON) -> bool:
@@ -231,14 +243,14 @@ def _lines(source: JSON) -> tuple[LineData, ...]:
 
 def _due_at(source: JSON) -> datetime | None:
     """Until when a voucher of it can be paid."""
-    waiting = (each for each in charges(source) if each.get("status") == "pending_payment")
+    waiting = filter(_waits, charges(source))
     ends = (moment(part(each, "payment_method").get("expires_at")) for each in waiting)
     return max((each for each in ends if each), default=None)
 
 
 def _payment_state(source: JSON, charge: JSON) -> PaymentState | None:
     word = text(source.get("payment_status"))
-    if word in _STATES:
+    if word in _STATES and not _waits(charge):
         return _STATES[word]
     if _redirect(source):
         return PaymentState.REQUIRES_ACTION

@@ -87,8 +87,7 @@ class PaymentMethods(ConektaBackend, ManagesPaymentMethods):
         return mapping.customer(answer.body, as_of=answer.as_of)
 
     def _running(self, customer: Ref) -> list[SubscriptionData]:
-        found = self._client.pages("SubscriptionsApi", "subscription_list", customer_id=customer.id)
-        listed = readable(found, mapping.subscription)
+        listed = self._subscriptions_of(customer)
         return [each for each in listed if each.status is not SubscriptionStatus.CANCELED]
 
 

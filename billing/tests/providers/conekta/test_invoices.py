@@ -69,6 +69,13 @@ class TestRead:
         assert latest.period_start == sold.current_period_end
         assert first.period_start is None
 
+    def test_it_outlives_its_customer(
+        self, conekta: ConektaProvider, sold: SubscriptionData
+    ) -> None:
+        conekta.delete_customer(Ref(id=sold.customer_id), idempotency_key=key())
+        data = conekta.get_invoice(Ref(id=str(sold.latest_invoice_id)))
+        assert (data.status, data.subscription_id) == (PAID, None)
+
     def test_only_the_customer_s_own_newest_first(
         self, conekta: ConektaProvider, sold: SubscriptionData, voucher: Ref
     ) -> None:

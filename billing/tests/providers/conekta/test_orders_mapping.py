@@ -90,6 +90,15 @@ class TestInvoice:
         assert data.payment_state is PaymentState.VOUCHER_WAITING
         assert data.due_at == datetime(2026, 11, 7, 5, 59, 59, tzinfo=UTC)
 
+    def test_while_another_voucher_waits_an_expired_order_is_open(self) -> None:
+        method = {"object": "bank_transfer_payment", "clabe": "1", "expires_at": 1794031199}
+        waiting = charge(id="first", created_at=1, status="pending_payment", payment_method=method)
+        expired = charge(id="second", created_at=2, status="expired")
+        source = with_charges(waiting, expired, payment_status="expired")
+        data = orders_mapping.invoice(source, as_of=AS_OF)
+        assert (data.status, data.payment_state) == (OPEN, PaymentState.VOUCHER_WAITING)
+        assert (data.payment_id, data.amount_due_minor) == ("first", 21605)
+
     def test_of_two_charges_the_one_that_paid_counts(self) -> None:
         paid = charge(id="first", created_at=1)
         later = charge(id="second", created_at=2, status="pending_payment")
