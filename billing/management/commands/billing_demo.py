@@ -23,6 +23,7 @@ from billing.enums import Role
 from billing.models import BillingAccount, Customer, Membership, StateChange, WebhookEvent
 from billing.providers.base import Simulates
 from billing.registry import providers
+from billing.services import simulation
 
 MONTH = timedelta(days=31)
 JSON = dict[str, Any]
@@ -89,7 +90,7 @@ class Life:
 
     def renew(self) -> None:
         before = self.api.get(self.path)["current_period_end"]
-        self.sandbox.advance_clock(MONTH)
+        simulation.advance(self.sandbox, MONTH)
         self.wait(
             "renewed a month later",
             lambda: (
@@ -100,7 +101,7 @@ class Life:
 
     def fail_a_renewal(self) -> None:
         self.add_default_method("tok_declined")
-        self.sandbox.advance_clock(MONTH)
+        simulation.advance(self.sandbox, MONTH)
         self.wait("the next renewal was declined", lambda: self.has("past_due", paid=2))
 
     def recover(self) -> None:
@@ -108,19 +109,12 @@ class Life:
         self.wait("a new default card paid what was owed", lambda: self.has("active", paid=3))
 
     def cancel(self) -> None:
-        try:
-            self.api.delete(self.path)
-        except Refused as refusal:
-            if refusal.code != "capability_missing":
-                raise
-            self.say(f"  - {self.provider} cannot cancel at the period's end: canceling now")
-            self.api.delete(f"{self.path}?at_period_end=false")
-        else:
-            self.wait(
-                "canceled for the period's end",
-                lambda: bool(self.api.get(self.path)["cancel_at_period_end"]),
-            )
-            self.sandbox.advance_clock(MONTH)
+        self.api.delete(self.path)
+        self.wait(
+            "canceled for the period's end",
+            lambda: bool(self.api.get(self.path)["cancel_at_period_end"]),
+        )
+        simulation.advance(self.sandbox, MONTH)
         self.wait("ended", lambda: self.has("canceled", paid=3))
 
     def print_timeline(self) -> None:
@@ -183,14 +177,6 @@ class Life:
         return providers.get(self.provider, Simulates)
 
 
-class Refused(CommandError):
-    """The API answered with a problem document; `code` is its stable code."""
-
-    def __init__(self, status: int, problem: JSON) -> None:
-        self.code = str(problem.get("code", ""))
-        super().__init__(f"HTTP {status} {self.code}: {problem.get('detail', '')}")
-
-
 class Api:
     """The billing API as a customer's program sees it: a token and JSON."""
 
@@ -223,7 +209,9 @@ class Api:
             with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
                 text = answer.read()
         except urllib.error.HTTPError as exc:
-            raise Refused(exc.code, _problem(exc.read())) from exc
+            problem = _problem(exc.read())
+            said = f"{problem.get('code', '')}: {problem.get('detail', '')}"
+            raise CommandError(f"HTTP {exc.code} {said}") from exc
         except OSError as exc:
             raise CommandError(f"no server at {self.base}: start it with `make run`") from exc
         answered: JSON = json.loads(text) if text else {}

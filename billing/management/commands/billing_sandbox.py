@@ -13,13 +13,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from billing import clock
 from billing.enums import DisputeStatus, SetupStatus
 from billing.errors import BillingError, ProviderError
 from billing.providers.base import SetsUpPaymentMethods, Simulates
 from billing.providers.types import DisputeData, Ref, RefundData
 from billing.registry import providers
-from billing.services import planned_ends
+from billing.services import simulation
 
 POLL_SECONDS = 0.2
 _DECISIONS = (
@@ -116,7 +115,7 @@ class Command(BaseCommand):
             # Stand-ins that share a file share its clock.
             if path not in moved:
                 moved.add(path)
-                moments = _advance_with_ours(provider, by)
+                moments = simulation.advance(provider, by)
                 self.stdout.write(f"{path}: {by} on, {moments} moments ran")
 
     def _set_up(self, alias: str, session_id: str, token: str) -> None:
@@ -158,15 +157,6 @@ class Command(BaseCommand):
     def _show(self, alias: str) -> None:
         health = providers.get(alias, Simulates).check_health()
         self.stdout.write(f"{alias}: {health.detail}")
-
-
-def _advance_with_ours(provider: Simulates, by: timedelta) -> int:
-    """Stop where one of our own tasks is due and run it first, as beat would have."""
-    end, moments = clock.now() + by, 0
-    while (due := planned_ends.next_due(after=clock.now())) is not None and due < end:
-        moments += provider.advance_clock(due - clock.now())
-        planned_ends.carry_out()
-    return moments + provider.advance_clock(max(end - clock.now(), timedelta(0)))
 
 
 def _simulated() -> list[str]:
