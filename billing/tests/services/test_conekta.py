@@ -14,7 +14,15 @@ from django.utils import timezone
 
 from billing.enums import OperationOutcome
 from billing.errors import OutcomeUnknown, RequestInProgress
-from billing.models import Customer, Operation, PaymentMethod, ProviderPrice, Subscription
+from billing.models import (
+    Customer,
+    Operation,
+    PaymentMethod,
+    ProviderPrice,
+    StateChange,
+    Subscription,
+    WebhookEvent,
+)
 from billing.registry import providers
 from billing.services import (
     customers,
@@ -176,6 +184,31 @@ class TestWebhooks:
         row = Subscription.objects.get()
         assert (row.status, row.plan) == ("active", startup)
         assert settle(operation) == OperationOutcome.DONE
+
+    def test_one_without_a_time_has_its_object_fetched(
+        self, account: ConektaAccount, journal: Journal, organization_mx: Any, startup: Any
+    ) -> None:
+        row = buy(organization_mx, startup)
+        account.objects[row.provider_subscription_id or ""]["status"] = "paused"
+        event = journal.take()[-1] | {"type": "subscription.paused", "id": "untimed"}
+        event["data"] = {"object": account.objects[row.provider_subscription_id or ""]}
+        del event["created_at"]
+        deliver([event])
+        row.refresh_from_db()
+        assert row.status == "paused"
+        assert WebhookEvent.objects.get(provider_event_id="untimed").state == "processed"
+
+    def test_an_unknown_status_keeps_ours_and_is_told(
+        self, account: ConektaAccount, journal: Journal, organization_mx: Any, startup: Any
+    ) -> None:
+        row = buy(organization_mx, startup)
+        told = account.objects[row.provider_subscription_id or ""] | {"status": "brand_new"}
+        stamp = int(account.now.timestamp()) + 60
+        event = journal.take()[-1] | {"type": "subscription.updated", "id": "unknown"}
+        deliver([event | {"created_at": stamp, "data": {"object": told}}])
+        row.refresh_from_db()
+        assert (row.status, row.provider_status) == ("active", "brand_new")
+        assert StateChange.objects.filter(object_id=row.pk, code="unknown_status").count() == 1
 
     def test_a_pause_and_an_end_in_the_dashboard(
         self, account: ConektaAccount, journal: Journal, organization_mx: Any, startup: Any
