@@ -26,7 +26,6 @@ from billing.providers.values import (
     remote_id,
     required_id,
     text,
-    whole,
 )
 
 _METHODS = ("card", "cash", "bank_transfer")
@@ -115,7 +114,7 @@ def _line(request: CheckoutRequest, plan: PlanData | None) -> tuple[JSON, str]:
 
 
 def checkout_data(source: JSON, *, as_of: datetime) -> CheckoutData:
-    page, total = part(source, "checkout"), whole(source.get("amount"))
+    page = part(source, "checkout")
     status = _status(source, page)
     charge = orders_mapping.current_charge(source)
     return CheckoutData(
@@ -127,7 +126,7 @@ def checkout_data(source: JSON, *, as_of: datetime) -> CheckoutData:
         as_of=as_of,
         url=text(page.get("url")) if status is CheckoutStatus.OPEN else "",
         is_paid=orders_mapping.invoice_status(source) is InvoiceStatus.PAID,
-        total_minor=int(incomplete(source, "amount")) if total is None else total,
+        total_minor=mapping.amount(source),
         currency=currency(source),
         expires_at=moment(page.get("expires_at")),
         payment_id=remote_id(charge) or None,

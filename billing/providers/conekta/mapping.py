@@ -124,13 +124,12 @@ def subscription_status(source: JSON) -> SubscriptionStatus | None:
 def plan(source: JSON, *, as_of: datetime) -> PlanData:
     """Map a plan, which is a price of its own. Its id is our reference where we chose it."""
     plan_id = required_id(source)
-    amount = whole(source.get("amount"))
     every = whole(source.get("frequency"))
     return PlanData(
         id=plan_id,
         product_id="",
         name=text(source.get("name")),
-        amount_minor=int(incomplete(source, "amount")) if amount is None else amount,
+        amount_minor=amount(source),
         currency=currency(source),
         interval=_INTERVALS.get(text(source.get("interval"))) if every == 1 else None,
         is_active=source.get("deleted") is not True,
@@ -138,6 +137,12 @@ def plan(source: JSON, *, as_of: datetime) -> PlanData:
         reference=plan_id if _UUID.fullmatch(plan_id) else None,
         raw=source,
     )
+
+
+def amount(source: JSON) -> int:
+    """Return an object's amount in centavos; raise Incomplete when it is no integer."""
+    found = whole(source.get("amount"))
+    return int(incomplete(source, "amount")) if found is None else found
 
 
 def reference(source: JSON) -> str | None:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from billing.enums import InvoiceStatus, NextActionType, PaymentState, PaymentStatus
 from billing.providers.conekta.declines import decline_code
-from billing.providers.conekta.mapping import made_at, reference
+from billing.providers.conekta.mapping import amount, made_at, reference
 from billing.providers.conekta.vouchers import voucher
 from billing.providers.types import (
     JSON,
@@ -21,7 +21,6 @@ from billing.providers.types import (
 )
 from billing.providers.values import (
     currency,
-    incomplete,
     items,
     moment,
     natural,
@@ -76,7 +75,7 @@ def invoice(
     """Map an order. It does not name its subscription: whoever knows it gives it, with the cycle
     where that is this order's."""
     status = invoice_status(source)
-    total, code = _amount(source), currency(source)
+    total, code = amount(source), currency(source)
     is_paid, is_open = status is InvoiceStatus.PAID, status is InvoiceStatus.OPEN
     tax, discount = (_sum(source, name) for name in ("tax_lines", "discount_lines"))
     charge = current_charge(source)
@@ -123,13 +122,13 @@ def payment(source: JSON, *, as_of: datetime, order: JSON | None = None) -> Paym
     where it is at hand."""
     status = _PAYMENTS.get(text(source.get("status")))
     code = currency(source)
-    amount = _amount(source)
-    action = _action(source, amount, code, order) if status is PaymentStatus.PENDING else None
+    charged = amount(source)
+    action = _action(source, charged, code, order) if status is PaymentStatus.PENDING else None
     is_redirected = action is not None and action.type is NextActionType.REDIRECT
     return PaymentData(
         id=required_id(source),
         customer_id=remote_id(source.get("customer_id")) or owner(order or {}),
-        amount_minor=amount,
+        amount_minor=charged,
         currency=code,
         status=PaymentStatus.REQUIRES_ACTION if is_redirected else status,
         provider_status=text(source.get("status")),
@@ -220,11 +219,6 @@ def _is_cycle_of(order: JSON, subscription: SubscriptionData) -> bool:
     return subscription.latest_invoice_id == order.get("id")
 
 
-def _amount(source: JSON) -> int:
-    amount = whole(source.get("amount"))
-    return int(incomplete(source, "amount")) if amount is None else amount
-
-
 def _sum(source: JSON, name: str) -> int:
     return sum(natural(each.get("amount")) or 0 for each in items(source.get(name)))
 
@@ -260,8 +254,8 @@ def _payment_state(source: JSON, charge: JSON) -> PaymentState | None:
     return PaymentState.VOUCHER_WAITING if is_voucher else PaymentState.PROCESSING
 
 
-def _action(charge: JSON, amount: int, code: str, order: JSON | None) -> NextAction | None:
-    details = voucher(charge, amount, code)
+def _action(charge: JSON, charged: int, code: str, order: JSON | None) -> NextAction | None:
+    details = voucher(charge, charged, code)
     if details:
         return NextAction(type=NextActionType.DISPLAY_VOUCHER, details=details)
     url = _redirect(order or {})

@@ -4,18 +4,17 @@ from datetime import datetime
 
 from billing.enums import DisputeStatus, RefundReason, RefundStatus
 from billing.errors import InvalidRequest
+from billing.providers.conekta.mapping import amount
 from billing.providers.conekta.orders_mapping import charges, newest_first
 from billing.providers.types import JSON, DisputeData, RefundData, RefundRequest
 from billing.providers.values import (
     currency,
-    incomplete,
     items,
     moment,
     part,
     remote_id,
     required_id,
     text,
-    whole,
 )
 
 # Specification: "suspected_fraud" is its one example; the others are those of Conekta's panel.
@@ -72,11 +71,10 @@ def told_refund(charge: JSON, *, as_of: datetime) -> RefundData:
 def refund(source: JSON, charge: JSON, *, as_of: datetime) -> RefundData:
     """Map a refund of a charge. It carries no reference of ours; amounts are negative."""
     status = text(source.get("status"))
-    amount = whole(source.get("amount"))
     return RefundData(
         id=required_id(source),
         payment_id=required_id(charge),
-        amount_minor=abs(int(incomplete(source, "amount")) if amount is None else amount),
+        amount_minor=abs(amount(source)),
         currency=currency(charge),
         status=_STATUSES.get(status),
         provider_status=status,
@@ -94,11 +92,11 @@ def refunds_in(order: JSON) -> list[tuple[JSON, JSON]]:
 def dispute(charge: JSON, *, as_of: datetime) -> DisputeData:
     """Map a charge's chargeback: the whole of the charge is disputed."""
     source = part(charge, "chargeback")
-    status, amount = text(source.get("status")), whole(charge.get("amount"))
+    status = text(source.get("status"))
     return DisputeData(
         id=required_id(source),
         payment_id=required_id(charge),
-        amount_minor=int(incomplete(charge, "amount")) if amount is None else amount,
+        amount_minor=amount(charge),
         currency=currency(charge),
         status=_DISPUTES.get(status),
         provider_status=status,
