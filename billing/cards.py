@@ -120,9 +120,15 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
     if len(text) < _SHORTEST:
         return
     symbols = text.translate(_ALPHABET)
-    if not _RUN.search(symbols):
-        return
-    for run in _RUN.finditer(_without_identifiers(text, symbols)):
+    # In ASCII an identifier is whole groups of digits: without it there is no number but those that
+    # were there with it.
+    is_suspect = next(_numbers(symbols), None) if text.isascii() else _RUN.search(symbols)
+    if is_suspect:
+        yield from _numbers(_without_identifiers(text, symbols))
+
+
+def _numbers(symbols: str) -> Iterator[tuple[int, int]]:
+    for run in _RUN.finditer(symbols):
         yield from _spans_of_run(run[0], run.start())
 
 
