@@ -1,9 +1,11 @@
 """Intake: verified or nothing, one insert, and an answer that says which."""
 
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from billing.errors import InvalidPayload, InvalidSignature, UnknownProvider, UnsupportedOperation
@@ -52,6 +54,57 @@ def test_it_costs_one_statement_and_a_duplicate_one_more(delivery: Any) -> None:
     with CaptureQueriesContext(connection) as second:
         assert webhooks.receive(ALIAS, body, headers) == "already_received"
     assert (len(first), len(second)) == (1, 2)
+
+
+class TestLostConnection:
+    """PostgreSQL was restarted, or a firewall forgot the connection, since the last delivery."""
+
+    pytestmark = pytest.mark.postgres
+
+    @pytest.fixture
+    def other(self, delivery: Any) -> Iterator[Any]:
+        """A second connection; the first is open."""
+        if connection.vendor != "postgresql":
+            pytest.fail("needs DATABASE_URL on PostgreSQL; deselect with -m 'not postgres'")
+        connection.ensure_connection()
+        with closing(connection.copy()) as other, other.cursor() as cursor:
+            yield cursor
+        connection.close()
+
+    def test_is_replaced_and_costs_no_delivery(self, delivery: Any, other: Any) -> None:
+        headers, body = delivery
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [_backend()])
+        assert webhooks.receive(ALIAS, body, headers) == "accepted"
+        assert webhooks.receive(ALIAS, body, headers) == "already_received"
+
+    def test_is_told_inside_a_transaction(self, delivery: Any, other: Any) -> None:
+        headers, body = delivery
+
+        def receive_on_a_lost_one() -> None:
+            with transaction.atomic():
+                other.execute("SELECT pg_terminate_backend(%s, 5000)", [_backend()])
+                webhooks.receive(ALIAS, body, headers)
+
+        with pytest.raises(OperationalError):
+            receive_on_a_lost_one()
+        assert not WebhookEvent.objects.exists()
+
+    def test_is_not_what_another_trouble_looks_like(self, delivery: Any, other: Any) -> None:
+        headers, body = delivery
+        before = _backend()
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = 1")
+        other.execute("BEGIN")
+        other.execute("LOCK TABLE billing_webhookevent")
+        with pytest.raises(OperationalError):
+            webhooks.receive(ALIAS, body, headers)
+        other.execute("ROLLBACK")
+        assert _backend() == before
+
+
+def _backend() -> int:
+    pid: int = connection.connection.info.backend_pid
+    return pid
 
 
 def test_the_same_id_from_another_provider_is_another_event(delivery: Any) -> None:
