@@ -246,6 +246,8 @@ def _payment_state(source: JSON, charge: JSON) -> PaymentState | None:
     word = text(source.get("payment_status"))
     if word in _STATES and not _waits(charge):
         return _STATES[word]
+    if invoice_status(source) is None:
+        return None
     if _redirect(source):
         return PaymentState.REQUIRES_ACTION
     if not charge:

@@ -264,7 +264,7 @@ def _found(account: Account, params: JSON) -> list[JSON]:
     return [
         each
         for each in account.all("order")
-        if each["created_at"] >= since
+        if each.get("created_at", since) >= since
         and status in (None, each["payment_status"])
         and (not text or (account.is_searched and text in _searched(each)))
     ]
@@ -273,8 +273,8 @@ def _found(account: Account, params: JSON) -> list[JSON]:
 def _searched(order: JSON) -> list[str]:
     owner = order["customer_info"]
     own = [order["id"], *(owner.get(name, "") for name in ("customer_id", "name", "email"))]
-    paid = [str(each[name]) for each in charges(order) for name in ("id", "reference_id")]
-    return [*own, *paid, *map(str, order["metadata"].values())]
+    paid = [str(each.get(name)) for each in charges(order) for name in ("id", "reference_id")]
+    return [*own, *paid, *map(str, order.get("metadata", {}).values())]
 
 
 def _charges(account: Account, text: str) -> list[JSON]:

@@ -13,6 +13,7 @@ from billing.models import (
     Invoice,
     Organization,
     Payment,
+    PaymentMethod,
     Refund,
     Subscription,
     SubscriptionPlan,
@@ -69,6 +70,10 @@ def stored() -> dict[str, list[Any]]:
     }
 
 
+MAY_BE_MISSING = (
+    "created_at", "updated_at", "livemode", "description", "reference_id", "is_refundable",
+    "line_items", "fiscal_entity", "metadata", "customer_custom_reference",
+)  # fmt: skip
 EXPECTED = {
     "subscriptions": ["past_due"],
     "invoices": [
@@ -111,3 +116,29 @@ def test_a_run_makes_all_equal_and_a_second_writes_nothing(
     assert stored() == EXPECTED
     violated = {finding.statement.name for finding in invariants.check([]) if finding.count}
     assert violated == set()
+
+
+def test_what_nobody_knows_yet_costs_nothing_else(
+    conekta: ConektaAccount,
+    conekta_plan: SubscriptionPlan,
+    organization_mx: Organization,
+) -> None:
+    """Words and kinds that are new, and answers without what may be missing."""
+    happen(conekta, conekta_plan, organization_mx)
+    list(resync.repair("conekta"))
+    conekta.is_faithful = False
+    (customer,) = conekta.all("customer")
+    wallet = {"type": "wallet", "parent_id": customer["id"]}
+    source = conekta.make("payment_source", "src_wallet", **wallet)
+    customer["payment_sources"]["data"].append(source)
+    conekta.all("order")[0]["payment_status"] = "brand_new"
+    conekta.all("charge")[0]["status"] = "brand_new"
+    for each in conekta.objects.values():
+        for name in MAY_BE_MISSING:
+            each.pop(name, None)
+    counts = {step.kind: step.counts for step in resync.repair("conekta")}
+    assert not any(counted[Count.FAILED] for counted in counts.values())
+    assert stored() == EXPECTED
+    assert Invoice.objects.filter(provider_status="brand_new").count() == 1
+    types = PaymentMethod.objects.values_list("type", flat=True)
+    assert sorted(types) == ["card", "wallet"]

@@ -113,6 +113,8 @@ def _line(line: LineData, currency: str) -> dict[str, Any]:
 
 def _payment_state(data: InvoiceData, status: str, row: Invoice) -> str:
     """How collecting it stands; of a paid invoice, what has gone back of it, whenever we heard."""
+    if data.status is None and data.payment_state is None:
+        return row.payment_state
     is_paid = status == InvoiceStatus.PAID
     told = data.payment_state or (PaymentState.PAID if is_paid else PaymentState.NONE)
     if not is_paid or told != PaymentState.PAID:
