@@ -126,6 +126,7 @@ class Subscription(ProviderOwned):
             models.Index(fields=["-created_at", "-id"], name="billing_sub_newest"),
             models.Index(fields=["status", "-created_at"], name="billing_sub_status"),
             models.Index(fields=["provider", "-created_at"], name="billing_sub_provider"),
+            models.Index(fields=["current_period_end"], name="billing_sub_period_end"),
             models.Index(fields=["plan"], condition=Q(ended_at=None), name="billing_sub_plan_live"),
             models.Index(
                 fields=["provider_price_id"],
