@@ -219,10 +219,13 @@ def _seed() -> Organization:
 
 
 def _seldom(common: str, enum: Any) -> str:
-    """One row of a thousand has another value than the common one, each of them in turn."""
+    """One row of ten has another value than the common one, each of them in turn.
+
+    So each value fills a page of the small table too: what grows is the table, not the page.
+    """
     values = ", ".join(f"'{each.value}'" for each in enum)
-    rare = f"(array[{values}])[1 + (n / 1000) % {len(list(enum))}]"
-    return f"CASE WHEN n % 1000 = 0 THEN {rare} ELSE '{common}' END"
+    rare = f"(array[{values}])[1 + (n / 10) % {len(list(enum))}]"
+    return f"CASE WHEN n % 10 = 0 THEN {rare} ELSE '{common}' END"
 
 
 _PROVIDER = {
@@ -237,7 +240,7 @@ _EXPRESSIONS: dict[Any, dict[str, str]] = {
         "provider_subscription_id": "'sub_' || n",
         "status": _STATUS,
         "ended_at": f"CASE WHEN {_STATUS} IN ({_ENDED}) THEN now() END",
-        "current_period_end": "now() + (n % 400 - 200) * interval '1 day'",
+        "current_period_end": "now() + (n % 80 - 40) * interval '1 day'",
     },
     Invoice: {
         **_PROVIDER,
