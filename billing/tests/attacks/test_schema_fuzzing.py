@@ -24,7 +24,14 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from billing.models import Invoice, Organization, PaymentMethod, SetupSession, Subscription
+from billing.models import (
+    Invoice,
+    Organization,
+    PaymentMethod,
+    RoutingDecision,
+    SetupSession,
+    Subscription,
+)
 from billing.tests.attacks.operations import TABLE
 from billing.tests.soak import IS_LONG, long_or_short
 
@@ -41,6 +48,7 @@ ROWS = {
     "payment-methods": PaymentMethod,
     "invoices": Invoice,
     "setup-sessions": SetupSession,
+    "decisions": RoutingDecision,
 }
 pytestmark = [pytest.mark.django_db, pytest.mark.soak(block="attacks")]
 

@@ -38,6 +38,7 @@ LIST: dict[str, tuple[str, Answer]] = {
     "admin/^(?P<app_label>billing|auth)/$": ("/admin/billing/", LOG_IN),
     "admin/(?P<url>.*)$": ("/admin/nothing", LOG_IN),
     "admin/auth/user/<id>/password/": ("/admin/auth/user/1/password/", LOG_IN),
+    "admin/billing/ruleset/simulate/": ("/admin/billing/ruleset/simulate/", LOG_IN),
     "admin/billing/subscriptionplan/<path:object_id>/publish/": (
         "/admin/billing/subscriptionplan/1/publish/",
         LOG_IN,
@@ -47,6 +48,11 @@ LIST: dict[str, tuple[str, Answer]] = {
         LOG_IN,
     ),
 }
+for button in ("try", "copy", "edit", "activate"):
+    LIST[f"admin/billing/ruleset/<path:object_id>/{button}/"] = (
+        f"/admin/billing/ruleset/1/{button}/",
+        LOG_IN,
+    )
 # Whose pages in the admin are all behind the log-in.
 ADMIN_MODELS = [
     "auth/group",
@@ -63,7 +69,10 @@ ADMIN_MODELS = [
     "billing/payment",
     "billing/paymentmethod",
     "billing/price",
+    "billing/product",
+    "billing/productprice",
     "billing/providerprice",
+    "billing/providerproductprice",
     "billing/refund",
     "billing/routingdecision",
     "billing/ruleset",
