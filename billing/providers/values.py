@@ -52,6 +52,15 @@ def moment(value: object) -> datetime | None:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+def iso_moment(value: object) -> datetime | None:
+    """Return an ISO 8601 time that names its zone as an aware UTC time, None for anything else."""
+    try:
+        found = datetime.fromisoformat(text(value))
+        return found.astimezone(UTC) if found.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
 def decimal(value: object) -> Decimal | None:
     """Return a number that is written as text (Stripe's `unit_amount_decimal`) or as an integer."""
     try:
