@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -22,14 +23,15 @@ from billing.services import payment_methods, plans, subscriptions
 JSON = dict[str, Any]
 COUNTRIES = {"stripe": "DE", "conekta": "MX"}
 _SALES = {"stripe": ("USD", 2990), "conekta": ("MXN", 54900)}
+_INTERVALS = (("monthly", 1), ("yearly", 10))
 
 
 def publish() -> str:
-    """One plan, sold by both providers."""
+    """One plan, sold by both providers for a month or a year."""
     plan, _ = SubscriptionPlan.objects.get_or_create(slug="startup", name="Startup")
-    for alias, (currency, amount) in _SALES.items():
+    for (alias, (currency, amount)), (interval, times) in product(_SALES.items(), _INTERVALS):
         price, _ = Price.objects.get_or_create(
-            plan=plan, interval="monthly", currency=currency, amount_minor=amount
+            plan=plan, interval=interval, currency=currency, amount_minor=amount * times
         )
         plans.publish(price, alias)
     return str(plan.pk)
@@ -82,7 +84,7 @@ def _remove(organization: Any, method: PaymentMethod) -> JSON:
 
 def _change(organization: Any, method: PaymentMethod) -> JSON:
     path = f"/subscriptions/{_running(organization, method)}"
-    return {"method": "PATCH", "path": path, "body": {"quantity": 4}}
+    return {"method": "PATCH", "path": path, "body": {"interval": "yearly"}}
 
 
 def _cancel(organization: Any, method: PaymentMethod) -> JSON:
@@ -117,7 +119,12 @@ def stored(organizations: Sequence[str]) -> list[JSON]:
     return [
         {
             "subscriptions": sorted(
-                [row.provider_subscription_id, row.status, row.quantity, row.cancel_at_period_end]
+                [
+                    row.provider_subscription_id,
+                    row.status,
+                    row.provider_price_id,
+                    row.cancel_at_period_end,
+                ]
                 for row in Subscription.objects.filter(organization=pk).exclude(
                     provider_subscription_id=None
                 )

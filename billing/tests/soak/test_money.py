@@ -281,7 +281,7 @@ def test_no_transaction_is_open_while_a_worker_waits_for_the_provider(
 _PUSH = """
 from billing.services import plans
 plan = SubscriptionPlan.objects.get(slug="startup")
-Price.objects.create(plan=plan, interval="yearly", currency="USD", amount_minor=29900)
+Price.objects.create(plan=plan, interval="yearly", currency="EUR", amount_minor=29900)
 plans.push(plan)"""
 
 
@@ -379,7 +379,7 @@ def told_by(wire: WireServer, request: Request) -> dict[str, Any]:
         methods = session.of_customer("payment_method", request.customer)
     return {
         "subscriptions": sorted(
-            [each["id"], each["status"], each["quantity"], each["cancel_at_period_end"]]
+            [each["id"], each["status"], each["price"], each["cancel_at_period_end"]]
             for each in held
         ),
         "unmade": [],

@@ -167,7 +167,13 @@ def told(buyer: Buyer) -> dict[str, Any]:
     return {
         "customer": customer.id,
         "subscriptions": sorted(
-            (each["id"], each["status"], each["quantity"], each["cancel_at_period_end"])
+            (
+                each["id"],
+                each["status"],
+                each["quantity"],
+                each["cancel_at_period_end"],
+                each["price"],
+            )
             for each in held
         ),
         "cards": sorted(each.id for each in cards if each.body["customer"]),
@@ -184,7 +190,13 @@ def stored(buyer: Buyer) -> dict[str, Any]:
     return {
         "customer": customer.provider_customer_id,
         "subscriptions": sorted(
-            (row.provider_subscription_id, row.status, row.quantity, row.cancel_at_period_end)
+            (
+                row.provider_subscription_id,
+                row.status,
+                row.quantity,
+                row.cancel_at_period_end,
+                row.provider_price_id,
+            )
             for row in rows.exclude(provider_subscription_id=None)
         ),
         "cards": sorted(card.provider_payment_method_id for card in cards),
@@ -249,9 +261,10 @@ def test_two_first_subscribes_make_one_remote_customer(buyers: Iterator[Buyer]) 
 def test_change_against_cancel(buyers: Iterator[Buyer], record_property: Any) -> None:
     first: Counter[str] = Counter()
     for buyer in buyers:
-        path = f"/subscriptions/{buyer.running().pk}"
+        sold = buyer.running()
+        path = f"/subscriptions/{sold.pk}"
         changed, ended = side_by_side(
-            buyer.send("patch", path, {"quantity": 4}),
+            buyer.send("patch", path, {"plan": "business"}),
             buyer.send("delete", f"{path}?at_period_end=false"),
         )
         assert ended.status_code == 200
@@ -260,8 +273,9 @@ def test_change_against_cancel(buyers: Iterator[Buyer], record_property: Any) ->
         first["change" if changed.status_code == 200 else "cancel"] += 1
         remote = told(buyer)
         assert remote == stored(buyer)
-        ((_, status, quantity, _),) = remote["subscriptions"]
-        assert (status, quantity) == ("canceled", 4 if changed.status_code == 200 else 1)
+        ((_, status, *_, price),) = remote["subscriptions"]
+        assert status == "canceled"
+        assert (price != sold.provider_price_id) is (changed.status_code == 200)
     record_property("who was first", dict(first))
 
 
@@ -298,7 +312,7 @@ def test_change_against_planned_end(fewer_buyers: Iterator[Buyer]) -> None:
         )
         assert statuses(answers) == [200, 200], codes(answers)
         assert_one_subscription(buyer)
-        assert told(buyer)["subscriptions"][0][2:] == (4, True)
+        assert told(buyer)["subscriptions"][0][2:4] == (4, True)
 
 
 @pytest.mark.parametrize("alias", ["stripe"], indirect=True)
@@ -344,13 +358,13 @@ def test_the_same_key_twenty_times(buyers: Iterator[Buyer]) -> None:
 def test_two_bodies_under_one_key(buyers: Iterator[Buyer]) -> None:
     for buyer in buyers:
         answers = side_by_side(
-            buyer.subscribe(key="one", quantity=1), buyer.subscribe(key="one", quantity=2)
+            buyer.subscribe(key="one", plan="startup"), buyer.subscribe(key="one", plan="business")
         )
         assert statuses(answers) == [201, 409]
         assert codes(answers) == {"idempotency_conflict"}
         assert_one_subscription(buyer)
         (done,) = (answer.json() for answer in answers if answer.status_code == 201)
-        assert told(buyer)["subscriptions"][0][2] == done["quantity"]
+        assert Subscription.objects.get(pk=done["id"]).plan.slug == done["plan"]["slug"]
 
 
 def test_two_runs_of_one_request(fewer_buyers: Iterator[Buyer]) -> None:
