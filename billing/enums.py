@@ -150,6 +150,18 @@ class PaymentMethodType(StrEnum):
     SPEI = "spei"
 
 
+# Paid by hand, with a reference that lasts some days.
+VOUCHER_METHODS = (PaymentMethodType.OXXO, PaymentMethodType.SPEI)
+
+
+class VoucherState(StrEnum):
+    """What has become of a voucher; `expired` is what nobody paid, for whatever reason."""
+
+    WAITING = "waiting"
+    PAID = "paid"
+    EXPIRED = "expired"
+
+
 class SetupStatus(StrEnum):
     """How far a customer is with adding a payment method in the browser. `failed`: the last try was
     refused, and the same session takes another."""

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from billing import clabe
 from billing.enums import (
     InvoiceStatus,
     NextActionType,
@@ -16,6 +17,8 @@ from billing.providers.sandbox.tokens import Charge
 
 CREDIT = "Unused time"
 NO_METHOD = "payment_method_missing"
+# How the numbers of vouchers begin: STP is the bank of most collecting accounts, 98 is OXXO's.
+_BANK, _STORES = "646180", "98"
 VOUCHER_SECONDS = 23 * 3600
 DEBIT_SECONDS = 3 * 24 * 3600
 WAITING = frozenset(
@@ -150,29 +153,42 @@ def finish(session: Session, invoice: Record) -> bool:
 
 
 def close(session: Session, invoice: Record, status: InvoiceStatus) -> None:
-    """Give up an invoice as void or uncollectible, with the payment that waits for it."""
-    payment = _waiting(session, invoice)
-    if payment is not None:
-        payment.body.update(status=PaymentStatus.CANCELED, next_action=None)
-        payment.due_at = None
-        session.save(payment, "payment.canceled")
+    """Give up an invoice as void or uncollectible, with the payments that wait for it."""
+    waiting = waiting_for(session, invoice.id)
+    for payment in waiting:
+        cancel(session, payment)
     invoice.body.update(status=status, next_attempt_at=None)
-    if payment is not None:
+    if waiting:
         invoice.body["payment_state"] = PaymentState.NONE
     is_void = status == InvoiceStatus.VOID
     session.save(invoice, "invoice.voided" if is_void else "invoice.updated")
 
 
+def cancel(session: Session, payment: Record) -> None:
+    """Let a payment be over that nobody has made."""
+    payment.body.update(status=PaymentStatus.CANCELED, next_action=None)
+    payment.due_at = None
+    session.save(payment, "payment.canceled")
+
+
+def waiting_for(session: Session, invoice_id: str) -> list[Record]:
+    """The invoice's payments that may still be made, the newest first: vouchers may be several."""
+    found = session.of_parent("payment", invoice_id)
+    return [payment for payment in found if payment.body["status"] in WAITING]
+
+
+def is_issued(payment: Record) -> bool:
+    """Whether it is a voucher that was asked for, with an end of its own."""
+    return payment.body["status"] == PaymentStatus.PENDING and payment.due_at is not None
+
+
 def _payment(session: Session, invoice: Record, method: Record | None) -> Record:
-    # A payment that waited for the customer is gone on with; a failed one is final.
-    payment = waiting_payment(session, invoice)
+    # A payment that waited for the customer is gone on with; a failed one is final, and a voucher
+    # in somebody's hand stays what it is.
+    waiting = _waiting(session, invoice)
+    payment = new_payment(session, invoice) if waiting is None or is_issued(waiting) else waiting
     payment.body["payment_method"] = method.id if method else None
     return payment
-
-
-def waiting_payment(session: Session, invoice: Record) -> Record:
-    """The invoice's payment that waits for the customer, else a new one that is not saved yet."""
-    return _waiting(session, invoice) or _new_payment(session, invoice)
 
 
 def _waiting(session: Session, invoice: Record) -> Record | None:
@@ -181,7 +197,7 @@ def _waiting(session: Session, invoice: Record) -> Record | None:
     return payment if payment and payment.body["status"] in WAITING else None
 
 
-def _new_payment(session: Session, invoice: Record) -> Record:
+def new_payment(session: Session, invoice: Record) -> Record:
     payment_id = session.new_id("pay")
     body = {
         "object": "payment",
@@ -223,8 +239,11 @@ def wait_for_voucher(payment: Record, method: PaymentMethodType, ends_at: int) -
 
 
 def forget_voucher(session: Session, invoice_id: str) -> None:
-    """The invoice's voucher has run out: nothing waits for its money any more."""
+    """A voucher of the invoice has run out: unless another does, nothing waits for its money."""
     invoice = session.require("invoice", invoice_id)
+    is_open = invoice.body["status"] == InvoiceStatus.OPEN
+    if not is_open or any(map(is_issued, waiting_for(session, invoice_id))):
+        return
     invoice.body["payment_state"] = PaymentState.NONE
     session.save(invoice, "invoice.updated")
 
@@ -235,16 +254,23 @@ def _redirect(payment: Record) -> dict[str, object]:
 
 
 def _voucher(payment: Record, expires_at: int, method: PaymentMethodType) -> dict[str, object]:
-    number = int.from_bytes(payment.id.encode(), "big") % 10**14
-    is_transfer = method is PaymentMethodType.SPEI
     details = {
         "method": method.value,
-        "clabe" if is_transfer else "reference": f"{number:0{18 if is_transfer else 14}d}",
+        **_numbers(payment.id, method),
         "amount_minor": str(payment.body["amount"]),
         "currency": payment.body["currency"],
         "expires_at": datetime.fromtimestamp(expires_at, tz=UTC).isoformat(),
     }
     return {"type": NextActionType.DISPLAY_VOUCHER, "details": details}
+
+
+def _numbers(payment_id: str, method: PaymentMethodType) -> dict[str, str]:
+    """What identifies the payment at a bank or at a counter, where the barcode says the same."""
+    digits = int.from_bytes(payment_id.encode(), "big")
+    if method is PaymentMethodType.SPEI:
+        return {"clabe": clabe.complete(f"{_BANK}{digits % 10**11:011d}")}
+    reference = f"{_STORES}{digits % 10**12:012d}"
+    return {"reference": reference, "barcode": reference}
 
 
 def settle(
