@@ -87,6 +87,20 @@ class RefundExceedsPayment(BillingError):
     http_status = 422
 
 
+class VoucherNotOffered(BillingError):
+    """The provider has no voucher of this kind for the currency."""
+
+    code = "voucher_not_offered"
+    http_status = 422
+
+
+class VoucherMissing(BillingError):
+    """No voucher was ever issued for the invoice."""
+
+    code = "voucher_missing"
+    http_status = 404
+
+
 class PaymentMethodInUse(BillingError):
     code = "payment_method_in_use"
     http_status = 409

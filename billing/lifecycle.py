@@ -17,7 +17,8 @@ TERMINAL_SUBSCRIPTION = frozenset(
     {SubscriptionStatus.CANCELED, SubscriptionStatus.INCOMPLETE_EXPIRED}
 )
 TERMINAL_INVOICE = frozenset({InvoiceStatus.PAID, InvoiceStatus.VOID})
-TERMINAL_PAYMENT = frozenset({PaymentStatus.SUCCEEDED, PaymentStatus.CANCELED})
+# One that was canceled may be paid all the same: a voucher that has run out, at its counter.
+TERMINAL_PAYMENT = frozenset({PaymentStatus.SUCCEEDED})
 # A refund that succeeded may still be sent back by the customer's bank.
 TERMINAL_REFUND = frozenset({RefundStatus.FAILED, RefundStatus.CANCELED})
 # For these the bank has the money, for now or for good. An inquiry takes none, and a dispute that

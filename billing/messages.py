@@ -60,6 +60,8 @@ _TEXTS: dict[str, Promise] = {
     "refund_exceeds_payment": _(
         "No more can be refunded than is left of the payment. Enter a smaller amount."
     ),
+    "voucher_not_offered": _("This invoice cannot be paid that way. Choose another way to pay it."),
+    "voucher_missing": _("There is no voucher for this invoice yet. Ask for one."),
     "payment_method_in_use": _(
         "A subscription is paid with this payment method. Add another one first."
     ),

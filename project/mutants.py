@@ -80,6 +80,10 @@ TARGETS = {
         sources=("services/sync/returned.py",),
         tests=("services/test_kinds.py", "services/test_refunds.py"),
     ),
+    "sync-surplus": Target(
+        sources=("services/sync/surplus.py",),
+        tests=("services/test_vouchers.py",),
+    ),
     "sync-comparison": Target(
         sources=("services/sync/comparison.py", "services/sync/drift.py"),
         tests=("services/test_resync.py", "services/test_sync.py"),

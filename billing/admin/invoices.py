@@ -19,6 +19,7 @@ from billing.admin.panels import (
 )
 from billing.admin.routing import decision_panel
 from billing.models import Invoice
+from billing.services import sync
 
 
 @admin.register(Invoice)
@@ -159,14 +160,20 @@ class InvoiceAdmin(ReadOnlyAdmin[Invoice]):
 
 
 def _payments(invoice: Invoice) -> Panel:
-    found = invoice.payments.defer("provider_data").order_by("-created_at", "-id")
+    found = list(
+        invoice.payments.defer("provider_data").order_by("-created_at", "-id")[:NEWEST_ROWS]
+    )
+    notes = sync.surplus_of(found)
     rows = [
         (
             moment(payment.created_at),
             link(payment, money(payment.amount_minor, payment.currency)),
             badge(payment.status),
             payment.decline_code or "-",
+            payment.voucher_method or "-",
+            ", ".join(notes[payment.pk]) or "-",
         )
-        for payment in found[:NEWEST_ROWS]
+        for payment in found
     ]
-    return Panel(title="Payments", headers=("Created", "Amount", "Status", "Decline"), rows=rows)
+    headers = ("Created", "Amount", "Status", "Decline", "Voucher", "Not wanted")
+    return Panel(title="Payments", headers=headers, rows=rows)

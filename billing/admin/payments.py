@@ -51,6 +51,7 @@ class PaymentAdmin(ReadOnlyAdmin[Payment]):
                 "fields": (
                     ("amount_column", "status_badge", "provider_status"),
                     ("paid_at", "decline_code"),
+                    ("voucher_method", "voucher_expires_at"),
                     ("refunded", "charged_back"),
                     ("organization_link", "customer_link"),
                     ("invoice_link", "payment_method_link"),

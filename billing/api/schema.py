@@ -67,17 +67,19 @@ def describe(
     is_write: bool = False,
     asks_provider: bool = False,
     is_public: bool = False,
+    may_be_empty: bool = False,
 ) -> Callable[[Method], Method]:
     """Describe one viewset method, with the headers and problems that all of its kind share."""
     problems: tuple[int, ...] = _PUBLIC_PROBLEMS if is_public else _READ_PROBLEMS
     if is_write or asks_provider:
         problems = _WRITE_PROBLEMS
     headers = [] if is_public else [_ORGANIZATION, *([_KEY, _replayed(status)] if is_write else [])]
+    empty = {HTTPStatus.NO_CONTENT: None} if may_be_empty else {}
     decorator: Callable[[Method], Method] = extend_schema(
         summary=summary,
         request=request,
         parameters=[*parameters, *headers],
-        responses={status: response, **_problems(problems)},
+        responses={status: response, **empty, **_problems(problems)},
         auth=[] if is_public else None,
     )
     return decorator

@@ -8,6 +8,7 @@ from billing.api.viewsets.config import ConfigViewSet
 from billing.api.viewsets.decisions import DecisionViewSet
 from billing.api.viewsets.invoices import InvoiceViewSet
 from billing.api.viewsets.payment_methods import PaymentMethodViewSet
+from billing.api.viewsets.payments import PaymentViewSet
 from billing.api.viewsets.plans import PlanViewSet
 from billing.api.viewsets.setup_sessions import SetupSessionViewSet
 from billing.api.viewsets.subscriptions import SubscriptionViewSet
@@ -28,6 +29,7 @@ router.register("subscriptions", SubscriptionViewSet, basename="billing-subscrip
 router.register("payment-methods", PaymentMethodViewSet, basename="billing-payment-method")
 router.register("setup-sessions", SetupSessionViewSet, basename="billing-setup-session")
 router.register("invoices", InvoiceViewSet, basename="billing-invoice")
+router.register("payments", PaymentViewSet, basename="billing-payment")
 
 # Last, so that an unknown path under the prefix is a problem document in development as well.
 urlpatterns = [

@@ -53,6 +53,9 @@ class MethodLimit:
     currencies: frozenset[str] = frozenset()
     countries: frozenset[str] = frozenset()
 
+    def takes(self, currency: str) -> bool:
+        return not self.currencies or currency in self.currencies
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Features:
@@ -102,7 +105,8 @@ class HealthData:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextAction:
     """What the customer must do now. `details` is safe to show to the customer, and to nobody else:
-    URL, client secret, voucher."""
+    URL, client secret, voucher. A voucher has `method`, what to pay with (`reference`, `barcode`,
+    `clabe`), `amount_minor`, `currency`, and `expires_at` in ISO 8601, UTC."""
 
     type: NextActionType
     details: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -418,7 +422,7 @@ class PaymentRequest:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VoucherRequest:
     """Something to pay with by hand: `method` is OXXO or SPEI, `expires_at` None: as long as the
-    provider's vouchers last. `reference` is the UUID of our Payment row. With `invoice_id` it pays
+    provider's vouchers last. `reference` is the UUID of our Operation. With `invoice_id` it pays
     that open invoice of the provider's, whose amount and currency are then its own.
     """
 

@@ -24,11 +24,12 @@ from billing.providers.base import (
     ReadsCustomers,
     ReadsInvoices,
     ReadsPaymentMethods,
+    ReadsPayments,
     ReadsPlans,
     ReadsSubscriptions,
     RefundsPayments,
 )
-from billing.providers.types import InvoiceData, RefundData, SubscriptionData
+from billing.providers.types import InvoiceData, Ref, RefundData, SubscriptionData
 from billing.registry import providers
 from billing.services import sync
 
@@ -243,6 +244,23 @@ def _read_invoice(operation: Operation) -> InvoiceData:
     return data
 
 
+def _voucher_is_issued(operation: Operation) -> bool:
+    """Whether the provider holds a payment that names the operation: what the invoice is paid by
+    now, or one that only a webhook has told of."""
+    invoice = Invoice.objects.select_related("customer").get(pk=operation.subject_id)
+    newest = _read_invoice(operation).payment_id or ""
+    heard_of = invoice.payments.filter(created_at__gte=operation.created_at)
+    reader = providers.get(operation.provider, ReadsPayments)
+    for remote_id in {newest, *heard_of.values_list("provider_payment_id", flat=True)} - {""}:
+        data = reader.get_payment(Ref(id=remote_id, customer_id=invoice.ref.customer_id))
+        if data.reference == str(operation.pk):
+            sync.upsert_payment(operation.provider, data)
+            operation.remote_id = data.id
+            return True
+    operation.remote_id = ""
+    return False
+
+
 _OBSERVERS: Mapping[str, Callable[[Operation], bool]] = {
     "customer.create": _customer_is_made,
     "customer.adopt": _customer_is_adopted,
@@ -258,6 +276,7 @@ _OBSERVERS: Mapping[str, Callable[[Operation], bool]] = {
     "payment_method.remove": _method_is_removed,
     "payment_method.set_default": _method_is_default,
     "invoice.pay": _invoice_is_paid,
+    "voucher.issue": _voucher_is_issued,
     "refund.create": _refund_is_made,
     "invoice.void": _invoice_is_void,
     "invoice.mark_uncollectible": _invoice_is_uncollectible,

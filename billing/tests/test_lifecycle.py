@@ -21,11 +21,11 @@ COMMANDS += ["retry_payment"]
 
 
 def test_which_states_are_final() -> None:
-    """An uncollectible invoice and a failed payment can still be paid, and a refund that succeeded
-    can still be sent back."""
+    """An uncollectible invoice, a failed payment and a voucher that has run out can still be paid,
+    and a refund that succeeded can still be sent back."""
     assert {"canceled", "incomplete_expired"} == TERMINAL_SUBSCRIPTION
     assert {"paid", "void"} == TERMINAL_INVOICE
-    assert {"succeeded", "canceled"} == TERMINAL_PAYMENT
+    assert {"succeeded"} == TERMINAL_PAYMENT
     assert {"failed", "canceled"} == TERMINAL_REFUND
 
 

@@ -1,5 +1,6 @@
 """Subscriptions: what a client may ask for, and what it reads."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from billing.api.serializers.base import (
     StrictSerializer,
     TokenField,
     UtcDateTimeField,
+    money,
 )
 from billing.api.serializers.plans import PlanReferenceSerializer, PriceSerializer
 from billing.enums import BillingInterval, EndReason, IncompleteReason
@@ -154,7 +156,17 @@ class SubscriptionChangeSerializer(StrictSerializer):
     }
 )
 class NextActionField(serializers.JSONField):
-    """What the customer must do now."""
+    """What the customer must do now, in texts: of a voucher the amount too, its end in UTC."""
+
+    def to_representation(self, value: Any) -> Any:
+        shown = dict(value)
+        if "amount_minor" in shown and "currency" in shown:
+            shown["amount"] = money(int(shown["amount_minor"]), shown["currency"])["amount"]
+        if "expires_at" in shown:
+            shown["expires_at"] = UtcDateTimeField().to_representation(
+                datetime.fromisoformat(shown["expires_at"])
+            )
+        return shown
 
 
 class SubscriptionSerializer(RowSerializer):

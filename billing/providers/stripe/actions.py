@@ -2,7 +2,7 @@
 
 from billing.enums import NextActionType
 from billing.providers.types import JSON, NextAction
-from billing.providers.values import items, part, text, whole
+from billing.providers.values import items, moment, part, text
 
 _WAITING_FOR_CUSTOMER = ("requires_action", "requires_source_action")
 _UNDER_WAY = ("processing", *_WAITING_FOR_CUSTOMER)
@@ -88,9 +88,9 @@ def _voucher(details: JSON) -> dict[str, str]:
         for theirs, ours in _VOUCHER_FIELDS.items()
         if text(details.get(theirs))
     }
-    expires = whole(details.get("expires_after")) or whole(details.get("expires_at"))
+    expires = moment(details.get("expires_after")) or moment(details.get("expires_at"))
     if expires is not None:
-        shown["expires_at"] = str(expires)
+        shown["expires_at"] = expires.isoformat()
     url = _url(details)
     return {**shown, "url": url} if url else shown
 

@@ -4,6 +4,7 @@ from billing.services.sync.comparison import Comparison, Difference, compare
 from billing.services.sync.drift import record_missing, told_refusals
 from billing.services.sync.kinds import KINDS, NOBODY, Kind
 from billing.services.sync.projection import Projected, Snapshot, Verdict, decide, project
+from billing.services.sync.surplus import surplus_of
 from billing.services.sync.upsert import (
     fetch,
     settle,
@@ -34,6 +35,7 @@ __all__ = [
     "record_missing",
     "settle",
     "settle_with_parents",
+    "surplus_of",
     "told_refusals",
     "upsert_customer",
     "upsert_dispute",

@@ -121,6 +121,25 @@ class TestLinks:
             assert url(models.Payment, "change", made[models.Payment].pk) in back
         assert "1500 JPY" in page.content.decode()
 
+    def test_an_invoice_shows_money_that_was_not_wanted(
+        self, rows: Rows, admin_client: Client
+    ) -> None:
+        made = rows(1)
+        payment, invoice = made[models.Payment], made[models.Invoice]
+        payment.invoice, payment.voucher_method = invoice, "oxxo"
+        payment.save()
+        models.StateChange.objects.create(
+            object_type="payment",
+            object_id=payment.pk,
+            cause="drift",
+            outcome="unchanged",
+            code="double_payment",
+            occurred_at=payment.created_at,
+        )
+        page = admin_client.get(url(models.Invoice, "change", invoice.pk)).content.decode()
+        assert "double_payment" in page
+        assert "oxxo" in page
+
     def test_a_host_organization_outside_the_admin_is_named_without_a_link(self) -> None:
         session = Session(session_key="not in the admin")
         assert link(session) == str(session)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from rest_framework.authtoken.models import Token
 
-from billing.models import Invoice, Membership, PaymentMethod
+from billing.models import Invoice, Membership, Payment, PaymentMethod
 from billing.tests.api.conftest import PREFIX, client_of
 
 pytestmark = pytest.mark.django_db
@@ -28,6 +28,10 @@ TABLE = [
     ("delete", "payment-methods/{payment_method}?force=true", None, (401, 404, 403, 204)),
     ("get", "invoices", None, LIST),
     ("get", "invoices/{invoice}", None, READ),
+    ("get", "invoices/{invoice}/voucher", None, (401, 404, 404, 404)),
+    ("post", "invoices/{invoice}/pay", {"voucher": "oxxo"}, (401, 404, 403, 409)),
+    ("post", "invoices/{invoice}/voucher/reissue", {}, (401, 404, 403, 404)),
+    ("get", "payments/{payment}", None, READ),
 ]
 NOT_ALLOWED = [
     ("post", "plans"),
@@ -39,6 +43,8 @@ NOT_ALLOWED = [
     ("patch", "payment-methods/{payment_method}"),
     ("post", "invoices"),
     ("delete", "invoices/{invoice}"),
+    ("get", "invoices/{invoice}/pay"),
+    ("delete", "payments/{payment}"),
     ("post", "subscriptions/{subscription}/timeline"),
     ("options", "subscriptions"),
 ]
@@ -50,6 +56,7 @@ def names(subscription: dict[str, Any]) -> dict[str, str]:
         "subscription": subscription["id"],
         "payment_method": str(PaymentMethod.objects.get().pk),
         "invoice": str(Invoice.objects.get().pk),
+        "payment": str(Payment.objects.get().pk),
     }
 
 

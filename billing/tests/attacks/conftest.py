@@ -11,7 +11,14 @@ from django.test import Client
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
-from billing.models import Invoice, Organization, PaymentMethod, SetupSession, Subscription
+from billing.models import (
+    Invoice,
+    Organization,
+    Payment,
+    PaymentMethod,
+    SetupSession,
+    Subscription,
+)
 from billing.registry import providers
 from billing.services import setup_sessions, subscriptions
 from billing.tests.attacks.operations import Ours
@@ -89,6 +96,7 @@ def ours(subscription: Subscription, setup_session: SetupSession) -> Ours:
         "subscriptions": subscription.pk,
         "payment-methods": PaymentMethod.objects.get().pk,
         "invoices": Invoice.objects.get().pk,
+        "payments": Payment.objects.get().pk,
         "setup-sessions": setup_session.pk,
         "decisions": subscription.decision_id,
     }

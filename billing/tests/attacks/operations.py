@@ -59,6 +59,11 @@ TABLE = {
     "GET payment-methods": Row(LIST),
     "GET invoices": Row(LIST),
     "GET invoices/{id}": Row(READ),
+    "GET payments/{id}": Row(READ),
+    "GET invoices/{id}/voucher": Row((401, 401, 403, 403, 404, 404, 404, 404)),
+    # It is paid; that of nobody else is seen.
+    "POST invoices/{id}/pay": Row(write(409), {"voucher": "oxxo"}),
+    "POST invoices/{id}/voucher/reissue": Row(write(404), {"voucher": "spei"}),
     "PATCH subscriptions/{id}": Row(write(200), {"metadata": {"seat": "12"}}),
     # Ours has one already; that of the other organization is its own.
     "POST subscriptions": Row(

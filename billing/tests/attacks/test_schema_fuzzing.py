@@ -27,6 +27,7 @@ from schemathesis.specs.openapi.checks import (
 from billing.models import (
     Invoice,
     Organization,
+    Payment,
     PaymentMethod,
     RoutingDecision,
     SetupSession,
@@ -47,6 +48,7 @@ ROWS = {
     "subscriptions": Subscription,
     "payment-methods": PaymentMethod,
     "invoices": Invoice,
+    "payments": Payment,
     "setup-sessions": SetupSession,
     "decisions": RoutingDecision,
 }

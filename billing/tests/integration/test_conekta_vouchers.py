@@ -9,14 +9,16 @@ from uuid import uuid4
 import pytest
 
 from billing.enums import ChangeCause, InvoiceStatus, PaymentMethodType, PaymentState, PaymentStatus
+from billing.errors import OutcomeUnknown
 from billing.models import Invoice, Organization, Payment, StateChange
 from billing.providers.base import IssuesVouchers, VoidsInvoices
 from billing.providers.types import VoucherRequest
 from billing.registry import providers
-from billing.services import customers, invoices
+from billing.services import customers, invoices, vouchers
+from billing.tests.accounts.faults import Fault
 from billing.tests.conekta_account import ConektaAccount, orders
 from billing.tests.conekta_account.journal import Journal
-from billing.tests.integration.test_conekta_writes import ORDERS, post
+from billing.tests.integration.test_conekta_writes import LOST, ORDERS, post
 
 pytestmark = pytest.mark.django_db(transaction=True)
 OXXO, SPEI = PaymentMethodType.OXXO, PaymentMethodType.SPEI
@@ -87,7 +89,11 @@ def test_it_expires_and_is_paid_late(
     orders.pay(conekta, order_id)
     post(ORDERS[order](conekta_journal.take()))
     assert Invoice.objects.get().status == InvoiceStatus.VOID
-    assert set(drift.values_list("object_type", flat=True)) == {"invoice", "payment"}
+    assert Payment.objects.get().status == PaymentStatus.SUCCEEDED
+    assert set(drift.values_list("object_type", "code")) == {
+        ("invoice", "left_final_state"),
+        ("payment", "late_payment"),
+    }
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -103,6 +109,7 @@ def test_who_pays_two_vouchers_has_paid_twice(
     assert (invoice.status, invoice.amount_paid_minor) == (InvoiceStatus.PAID, 54900)
     statuses = Payment.objects.filter(invoice=invoice).values_list("status", flat=True)
     assert list(statuses) == [PaymentStatus.SUCCEEDED] * 2
+    assert StateChange.objects.filter(code="double_payment").count() == 1
 
 
 def test_an_order_that_waits_is_voided(
@@ -116,3 +123,20 @@ def test_an_order_that_waits_is_voided(
     assert conekta.one(order_id)["payment_status"] == "canceled"
     post(conekta_journal.take())
     assert Payment.objects.get().status == PaymentStatus.CANCELED
+
+
+@pytest.mark.parametrize("fault", LOST)
+def test_a_lost_answer_makes_no_second_charge(
+    conekta: ConektaAccount, conekta_journal: Journal, wanted: VoucherRequest, fault: Fault
+) -> None:
+    """Through the service: Conekta knows no idempotency keys, the charge carries our reference."""
+    order_id = issue(wanted)
+    post(conekta_journal.take())
+    conekta.break_next(fault, "POST", "orders/*/charges")
+    with pytest.raises(OutcomeUnknown):
+        vouchers.issue(Invoice.objects.get(), SPEI)
+    payment = vouchers.issue(Invoice.objects.get(), SPEI)
+    charges = conekta.one(order_id)["charges"]["data"]
+    assert len(charges) == 2
+    assert payment.provider_payment_id in {charge["id"] for charge in charges}
+    assert payment.next_action["clabe"].isdecimal()

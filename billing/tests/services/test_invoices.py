@@ -1,4 +1,4 @@
-"""Writing invoices off."""
+"""Collecting invoices, and writing them off."""
 
 from datetime import timedelta
 
@@ -6,11 +6,16 @@ import pytest
 from django.utils import timezone
 
 from billing.enums import OperationOutcome
-from billing.errors import InvalidTransition, OutcomeUnknown, UnsupportedOperation
+from billing.errors import (
+    InvalidTransition,
+    OutcomeUnknown,
+    PaymentMethodElsewhere,
+    UnsupportedOperation,
+)
 from billing.models import Invoice, Operation, Subscription
 from billing.providers.base import Simulates
 from billing.registry import providers
-from billing.services import invoices, reconcile, subscriptions
+from billing.services import invoices, payment_methods, reconcile, subscriptions
 
 pytestmark = pytest.mark.django_db(transaction=True)
 COMMANDS = {"void": "void", "mark_uncollectible": "uncollectible"}
@@ -89,3 +94,36 @@ def test_a_void_first_invoice_ends_what_never_started(invoice, deliver):
     invoices.void(invoice)
     deliver("stripe")
     assert Subscription.objects.get().status == "incomplete_expired"
+
+
+class TestPaymentOf:
+    def test_as_it_is_now_without_any_webhook(self, invoice):
+        payment = invoices.payment_of(invoices.pay(invoice))
+        assert (payment.status, payment.invoice_id) == ("succeeded", invoice.pk)
+
+    def test_where_nothing_was_to_be_paid(self, invoice):
+        invoice.payment_intent_id = ""
+        assert invoices.payment_of(invoice) is None
+
+    def test_where_it_cannot_be_read(self, invoice):
+        providers.get("stripe", Simulates).set_faults(answer_500=1)
+        with pytest.raises(OutcomeUnknown):
+            invoices.payment_of(invoice)
+
+
+def test_it_is_paid_by_the_method_named(organization_de, published, deliver):
+    subscriptions.create(
+        organization_de, plan=published["startup"], interval="monthly", token="tok_renewal_declined"
+    )
+    providers.get("stripe", Simulates).advance_clock(timedelta(days=32))
+    deliver("stripe")
+    method = payment_methods.add(organization_de, token="tok_visa", provider="stripe")
+    owed = Invoice.objects.get(status="open")
+    assert invoices.pay(owed, payment_method=method).payment_method == method
+
+
+def test_not_by_a_method_at_another_provider(organization_de, invoice):
+    method = payment_methods.add(organization_de, token="tok_visa", provider="conekta")
+    with pytest.raises(PaymentMethodElsewhere):
+        invoices.pay(invoice, payment_method=method)
+    assert not Operation.objects.filter(verb="invoice.pay").exists()

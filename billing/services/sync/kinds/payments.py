@@ -1,10 +1,12 @@
 """Attempts to collect."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from billing.enums import (
     EventKind,
+    NextActionType,
     PaymentStatus,
 )
 from billing.lifecycle import TERMINAL_PAYMENT
@@ -14,7 +16,7 @@ from billing.models import (
 )
 from billing.providers.base import ReadsPayments
 from billing.providers.types import PaymentData
-from billing.services.sync import returned
+from billing.services.sync import returned, surplus
 from billing.services.sync.kinds.base import (
     NOBODY,
     Kind,
@@ -35,7 +37,7 @@ class PaymentKind(Kind):
     columns = (
         "organization_id", "customer_id", "invoice_id", "payment_method_id",
         "provider_payment_method_id", "currency", "amount_minor", "status", "provider_status",
-        "decline_code", "next_action", "paid_at",
+        "decline_code", "next_action", "paid_at", "voucher_method", "voucher_expires_at",
     )  # fmt: skip
     reader = ReadsPayments
     read_method = "get_payment"
@@ -77,10 +79,25 @@ class PaymentKind(Kind):
             "next_action": next_action_column(data.next_action),
             "paid_at": data.paid_at or row.paid_at,  # only an expanded charge tells it again
         }
-        values |= method_columns(data, relatives)
+        values |= method_columns(data, relatives) | _voucher_columns(data)
         return values | owner_columns(data, relatives)
 
     def follow(self, rows: Sequence[Any]) -> None:
-        """A payment of which something has gone back may get its invoice only now."""
+        """A payment of which something has gone back may get its invoice only now. What came late
+        or twice is told."""
         gone = [row for row in rows if row.refunded_minor or row.charged_back_minor]
         returned.sum_up_invoices({row.invoice_id for row in gone if row.invoice_id})
+        surplus.tell([row for row in rows if row.status == PaymentStatus.SUCCEEDED])
+
+
+def _voucher_columns(data: PaymentData) -> dict[str, Any]:
+    """A voucher that is paid or over is not shown any more: what is stored of it stays."""
+    action = data.next_action
+    shown = action.details if action and action.type is NextActionType.DISPLAY_VOUCHER else {}
+    if not shown.get("method"):
+        return {}
+    ends = shown.get("expires_at")
+    return {
+        "voucher_method": shown["method"][:20],
+        "voucher_expires_at": datetime.fromisoformat(ends) if ends else None,
+    }

@@ -459,7 +459,11 @@ class TestPayment:
                     },
                 },
                 NextActionType.DISPLAY_VOUCHER,
-                {"reference": "123", "expires_at": str(EPOCH), "url": "https://pay.example/v"},
+                {
+                    "reference": "123",
+                    "expires_at": "2026-11-22T22:23:37+00:00",
+                    "url": "https://pay.example/v",
+                },
             ),
             (
                 {
