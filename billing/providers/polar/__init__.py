@@ -1,1 +1,5 @@
-"""Polar: what it sends and answers, in our types. Not registered: the provider is not whole yet."""
+"""Polar: what it takes, sends and answers, in our types. Not registered: it is not whole yet."""
+
+from billing.providers.polar.provider import PolarProvider
+
+__all__ = ["PolarProvider"]

@@ -79,11 +79,11 @@ class PolarClient:
 
     def post(self, *path: str, body: Mapping[str, object]) -> Answer:
         """Make something at `/v1/<path>`. Raises OutcomeUnknown where Polar may have done it: look
-        for it then, before it is sent again. What is None is not sent."""
+        for it then, before it is sent again."""
         return self._write("POST", path, body)
 
     def patch(self, *path: str, body: Mapping[str, object]) -> Answer:
-        """Change what is at `/v1/<path>`; raises as `post` does. What is None is not sent."""
+        """Change what is at `/v1/<path>`; raises as `post` does. None unsets."""
         return self._write("PATCH", path, body)
 
     def delete(self, *path: str) -> Answer:
@@ -109,9 +109,8 @@ class PolarClient:
             cursor = listed.next_cursor
 
     def _write(self, method: str, path: tuple[str, ...], body: JSON | None) -> Answer:
-        given = None if body is None else _given(body)
         try:
-            return self._call(method, _path(path), given)
+            return self._call(method, _path(path), body)
         except ProviderError as exc:
             if type(exc) in (ProviderError, Lost):
                 raise left_open(exc) from None
@@ -215,7 +214,3 @@ def _place(body: JSON) -> str:
 
 def _path(parts: tuple[str, ...]) -> str:
     return "/".join(("/v1", *(quote(each, safe="") for each in parts)))
-
-
-def _given(values: JSON) -> JSON:
-    return {name: value for name, value in values.items() if value is not None}

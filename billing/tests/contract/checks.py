@@ -12,7 +12,11 @@ JSON = dict[str, Any]
 # OpenAPI description of the same parameter (POST /v1/products/{id}, description) takes any text.
 _ANY_TEXT = "is none of ''"
 # Where the operations of each host are listed. Stripe's answers are in a file of an older version.
-_LISTS = {"api.stripe.com": "stripe.requests.json", "api.conekta.io": "conekta.openapi.json"}
+_LISTS = {
+    "api.stripe.com": "stripe.requests.json",
+    "api.conekta.io": "conekta.openapi.json",
+    "sandbox-api.polar.sh": "polar.openapi.json",
+}
 
 
 class Contract:

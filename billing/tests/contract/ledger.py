@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import requests
 
 JSON = dict[str, Any]
-HOSTS = frozenset({"api.stripe.com", "api.conekta.io"})
+HOSTS = frozenset({"api.stripe.com", "api.conekta.io", "sandbox-api.polar.sh"})
 # An account keeps its own calls: those whose answers are lost, and those that came by its port.
 ACCOUNT = "billing-tests"
 CALLS: list[JSON] = []

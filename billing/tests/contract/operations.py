@@ -141,4 +141,15 @@ CONEKTA: Capabilities = {
         "POST /webhook_keys",
     ),
 }
-OPERATIONS: dict[str, Capabilities] = {"stripe": STRIPE, "conekta": CONEKTA}
+POLAR: Capabilities = {
+    "PaymentProvider": ("GET /v1/products/",),
+    "ReceivesWebhooks": (),  # pure functions over what arrives
+    "ReadsCustomers": ("GET /v1/customers/{id}",),
+    "ManagesCustomers": (
+        "POST /v1/customers/",
+        "PATCH /v1/customers/{id}",
+        "DELETE /v1/customers/{id}",
+    ),
+    "FindsByReference": ("GET /v1/customers/external/{external_id}", "GET /v1/subscriptions/"),
+}
+OPERATIONS: dict[str, Capabilities] = {"stripe": STRIPE, "conekta": CONEKTA, "polar": POLAR}

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 import responses
 
+from billing.providers.polar import PolarProvider
+
 API = "https://sandbox-api.polar.sh"
+SECRET = "polar_whs_fake_secret"
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "polar"
 
 
@@ -20,3 +23,9 @@ def example(name: str, **changes: Any) -> dict[str, Any]:
 def wire() -> Iterator[responses.RequestsMock]:
     with responses.RequestsMock() as mock:
         yield mock
+
+
+@pytest.fixture
+def polar() -> PolarProvider:
+    options = {"api_key": "polar_oat_fake", "webhook_secret": SECRET, "max_retries": 0}
+    return PolarProvider(alias="polar", mode="test", options=options)
