@@ -151,5 +151,8 @@ POLAR: Capabilities = {
         "DELETE /v1/customers/{id}",
     ),
     "FindsByReference": ("GET /v1/customers/external/{external_id}", "GET /v1/subscriptions/"),
+    "ReadsSubscriptions": ("GET /v1/subscriptions/{id}",),
+    "ReadsInvoices": ("GET /v1/orders/{id}", "GET /v1/orders/"),
+    "ReadsPayments": ("GET /v1/orders/{id}",),
 }
 OPERATIONS: dict[str, Capabilities] = {"stripe": STRIPE, "conekta": CONEKTA, "polar": POLAR}
