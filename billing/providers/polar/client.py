@@ -73,9 +73,11 @@ class PolarClient:
 
     def get(self, *path: str, **query: object) -> Answer:
         """Return the object or list at `/v1/<path>`; raise the errors of billing.errors. What is
-        None is not sent."""
+        None is not sent, and a tuple's values each by themselves."""
         given = {name: value for name, value in query.items() if value is not None}
-        return self._call("GET", _path(path) + (f"?{urlencode(given)}" if given else ""), None)
+        return self._call(
+            "GET", _path(path) + (f"?{urlencode(given, doseq=True)}" if given else ""), None
+        )
 
     def post(self, *path: str, body: Mapping[str, object]) -> Answer:
         """Make something at `/v1/<path>`. Raises OutcomeUnknown where Polar may have done it: look
@@ -92,6 +94,8 @@ class PolarClient:
 
     def page(self, *path: str, cursor: str = "", limit: int = PAGE, **query: object) -> Listed:
         """Read a part of a list."""
+        if cursor and not (cursor.isascii() and cursor.isdigit()):
+            raise InvalidRequest("no cursor of a list", param="cursor", provider=self._alias)
         number = int(cursor or 1)
         answer = self.get(*path, page=number, limit=limit, **query)
         found = items(answer.body.get("items"))

@@ -62,6 +62,7 @@ _PAYMENTS = {
     "partially_refunded": PaymentStatus.SUCCEEDED,
     "void": PaymentStatus.CANCELED,
 }
+PAID_WORDS = tuple(word for word, status in _PAYMENTS.items() if status is PaymentStatus.SUCCEEDED)
 _REFUNDS = {
     "pending": RefundStatus.PENDING,
     "succeeded": RefundStatus.SUCCEEDED,

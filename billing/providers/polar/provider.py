@@ -6,6 +6,7 @@ Facts: Polar API reference 2026-10.
 from billing.enums import PaymentMethodType
 from billing.errors import ProviderError
 from billing.providers.polar.customers import Customers
+from billing.providers.polar.listing import Listing
 from billing.providers.polar.orders import Orders
 from billing.providers.polar.subscriptions import Subscriptions
 from billing.providers.polar.webhooks import Webhooks
@@ -14,7 +15,7 @@ from billing.providers.types import ClientConfig, Features, HealthData
 _FEATURES = Features(methods=(PaymentMethodType.CARD,), has_idempotency_keys=False)
 
 
-class PolarProvider(Webhooks, Customers, Subscriptions, Orders):
+class PolarProvider(Webhooks, Customers, Subscriptions, Orders, Listing):
     """Polar. Options: `api_key` (an organization's access token), `webhook_secret` (text,
     comma-separated or a list, several while they are rotated), `api_base`,
     `connect_timeout_seconds` 3, `read_timeout_seconds` 15, `max_retries` 2 (of reads, and of what

@@ -154,5 +154,6 @@ POLAR: Capabilities = {
     "ReadsSubscriptions": ("GET /v1/subscriptions/{id}",),
     "ReadsInvoices": ("GET /v1/orders/{id}", "GET /v1/orders/"),
     "ReadsPayments": ("GET /v1/orders/{id}",),
+    "ListsRemote": ("GET /v1/customers/", "GET /v1/subscriptions/", "GET /v1/orders/"),
 }
 OPERATIONS: dict[str, Capabilities] = {"stripe": STRIPE, "conekta": CONEKTA, "polar": POLAR}
