@@ -8,6 +8,7 @@ from billing.errors import ProviderError
 from billing.providers.polar.customers import Customers
 from billing.providers.polar.listing import Listing
 from billing.providers.polar.orders import Orders
+from billing.providers.polar.portal import Portal
 from billing.providers.polar.subscriptions import Subscriptions
 from billing.providers.polar.webhooks import Webhooks
 from billing.providers.types import ClientConfig, Features, HealthData
@@ -15,7 +16,7 @@ from billing.providers.types import ClientConfig, Features, HealthData
 _FEATURES = Features(methods=(PaymentMethodType.CARD,), has_idempotency_keys=False)
 
 
-class PolarProvider(Webhooks, Customers, Subscriptions, Orders, Listing):
+class PolarProvider(Webhooks, Customers, Subscriptions, Orders, Portal, Listing):
     """Polar. Options: `api_key` (an organization's access token), `webhook_secret` (text,
     comma-separated or a list, several while they are rotated), `api_base`,
     `connect_timeout_seconds` 3, `read_timeout_seconds` 15, `max_retries` 2 (of reads, and of what

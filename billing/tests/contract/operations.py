@@ -155,5 +155,6 @@ POLAR: Capabilities = {
     "ReadsInvoices": ("GET /v1/orders/{id}", "GET /v1/orders/"),
     "ReadsPayments": ("GET /v1/orders/{id}",),
     "ListsRemote": ("GET /v1/customers/", "GET /v1/subscriptions/", "GET /v1/orders/"),
+    "HostsPortal": ("POST /v1/customer-sessions/",),
 }
 OPERATIONS: dict[str, Capabilities] = {"stripe": STRIPE, "conekta": CONEKTA, "polar": POLAR}
