@@ -208,6 +208,11 @@ class ProviderContract:
         """For reads: an object that does not exist. Fakes of the wire answer it with a 404."""
         return Ref(id="missing_0001", customer_id="missing_0002")
 
+    @pytest.fixture
+    def posted(self) -> Callable[[], list[str]]:
+        """For ResendsEvents: tells the ids of the events posted since it was last asked."""
+        return cast(Callable[[], list[str]], _give("posted"))
+
     # Objects to read: made by the provider itself; one that only reads overrides these.
 
     @pytest.fixture
@@ -505,6 +510,34 @@ class ProviderContract:
         assert receiver.parse_webhook_event(listed.body, {}) == listed.event
         assert len({each.event.id for each in found}) == len(found)
         assert _walk(lists, since=_FAR_AHEAD) == []
+
+    def test_an_event_is_sent_again(
+        self, provider: PaymentProvider, request: pytest.FixtureRequest
+    ) -> None:
+        needed = {base.ResendsEvents, base.ListsEvents, base.RegistersWebhooks}
+        if not needed <= provider.capabilities:
+            for capability in needed - provider.capabilities:
+                assert_lacks(provider, capability)
+            return
+        resender = _as(provider, base.ResendsEvents)
+        lists = _as(provider, base.ListsEvents).list_events
+        url = "https://billing.example.com/webhooks/here"
+        _as(provider, base.RegistersWebhooks).register_webhook(url, idempotency_key=key())
+        ref: Ref = request.getfixturevalue("subscription")
+        posted: Callable[[], list[str]] = request.getfixturevalue("posted")
+        before = _walk(lists)
+        (wanted,) = [
+            each.event.id
+            for each in before
+            if each.event.object_id == ref.id and each.event.type.endswith("subscription.created")
+        ]
+        posted()
+        resender.resend_event(wanted, idempotency_key=key())
+        assert posted() == [wanted]
+        assert _walk(lists) == before
+        with pytest.raises(ProviderObjectMissing):
+            resender.resend_event("missing_0001", idempotency_key=key())
+        assert posted() == []
 
     def test_plans_are_listed(
         self, provider: PaymentProvider, request: pytest.FixtureRequest

@@ -77,6 +77,7 @@ STAND_INS: dict[str, dict[str, Any]] = {
             "ReadsDisputes",
             "ListsReturned",
             "RegistersWebhooks",
+            "ResendsEvents",
             "HostsCheckout",
             "HostsPortal",
         ],

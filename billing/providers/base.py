@@ -631,6 +631,19 @@ class ListsEvents(PaymentProvider):
         """The account's events as far back as the provider keeps them, delivered or not."""
 
 
+class ResendsEvents(PaymentProvider):
+    """Delivers an event that happened once more."""
+
+    @network
+    @abstractmethod
+    def resend_event(self, event_id: str, *, idempotency_key: str) -> None:
+        """Have the event posted again, with the same id, to every active endpoint that takes it.
+
+        Raises ProviderObjectMissing for an event that the provider does not keep, InvalidRequest
+        where it would be posted to nobody; the sandbox keeps it until there is somebody.
+        """
+
+
 class AdoptsCustomers(PaymentProvider):
     """Puts our reference on customers that exist at the provider already."""
 

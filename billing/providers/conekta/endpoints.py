@@ -1,10 +1,10 @@
-"""Where Conekta sends its events: webhooks, and the key that signs what is sent there."""
+"""Where Conekta sends its events, and sends them again: webhooks, and the key that signs."""
 
 from datetime import datetime
 from urllib.parse import urlsplit
 
 from billing.errors import InvalidRequest
-from billing.providers.base import RegistersWebhooks
+from billing.providers.base import RegistersWebhooks, ResendsEvents
 from billing.providers.conekta.backend import ConektaBackend
 from billing.providers.conekta.events import KINDS
 from billing.providers.http import begun
@@ -12,7 +12,7 @@ from billing.providers.types import JSON, WebhookEndpointData
 from billing.providers.values import required_id, text
 
 
-class Endpoints(ConektaBackend, RegistersWebhooks):
+class Endpoints(ConektaBackend, RegistersWebhooks, ResendsEvents):
     def list_webhooks(self) -> list[WebhookEndpointData]:
         found = self._client.pages("WebhooksApi", "get_webhooks")
         return [endpoint_data(each, as_of=as_of) for each, as_of in found]
@@ -39,6 +39,20 @@ class Endpoints(ConektaBackend, RegistersWebhooks):
             )
         return endpoint_data(answer.body, as_of=answer.as_of, public_key=public_key)
 
+    def resend_event(self, event_id: str, *, idempotency_key: str) -> None:
+        """Each call posts once more: without a key Conekta cannot tell a repetition."""
+        event = self._client.read("EventsApi", "get_event", id=event_id).body
+        event_type = text(event.get("type"))
+        taking = [each.id for each in self.list_webhooks() if _takes(each, event_type)]
+        if not taking:
+            raise InvalidRequest("no active webhook takes this type of event", param="event_id")
+        self._client.write(
+            "EventsApi",
+            "resend_event",
+            event_id=event_id,
+            resend_event_request={"webhooks_ids": taking},
+        )
+
     def _public_key(self) -> str:
         """The company's key: one that is active already goes on signing, so no other is made."""
         found = self._client.pages("WebhookKeysApi", "get_webhook_keys")
@@ -49,6 +63,10 @@ class Endpoints(ConektaBackend, RegistersWebhooks):
             )
             active = [text(made.body.get("public_key"))]
         return next(filter(None, active), "")
+
+
+def _takes(webhook: WebhookEndpointData, event_type: str) -> bool:
+    return webhook.is_active and event_type in webhook.event_types
 
 
 def endpoint_data(source: JSON, *, as_of: datetime, public_key: str = "") -> WebhookEndpointData:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import requests
 
+from billing.errors import ProviderObjectMissing
 from billing.providers.sandbox import faults, signatures
 from billing.providers.sandbox.signatures import Secrets
-from billing.providers.sandbox.store import Session, Store
+from billing.providers.sandbox.store import Record, Session, Store
 
 BACKOFF_SECONDS = (1, 2, 5, 10, 30, 60, 120, 300, 600)
 MAX_TRIES = 10
@@ -35,6 +36,18 @@ def mark_taken(session: Session, deliveries: Iterable[Delivery]) -> None:
     """Take deliveries out of the queue: somebody else hands them over."""
     for delivery in deliveries:
         _mark(session, delivery, "taken")
+
+
+def requeue(session: Session, event_id: str) -> Record:
+    """Let the delivery of an event begin anew, due now; raise ProviderObjectMissing."""
+    found = session.connection.execute(
+        "UPDATE deliveries SET state = 'queued', tries = 0, due_at = ?, error = '' WHERE"
+        " namespace = ? AND event_id = ? RETURNING event_id",
+        (time.time(), session.namespace, event_id),
+    ).fetchall()
+    if not found:
+        raise ProviderObjectMissing(f"no such event: {event_id!r}")
+    return Record("event", event_id, {"id": event_id})
 
 
 def deliver_due(store: Store, url: str, secret: Secrets, limit: int) -> int:

@@ -6,8 +6,8 @@ import secrets
 from urllib.parse import urlsplit
 
 from billing.errors import InvalidRequest
-from billing.providers.base import RegistersWebhooks
-from billing.providers.sandbox import clock, events, mapping
+from billing.providers.base import RegistersWebhooks, ResendsEvents
+from billing.providers.sandbox import clock, deliveries, events, mapping
 from billing.providers.sandbox.backend import SandboxBackend
 from billing.providers.sandbox.store import Record, Session
 from billing.providers.types import WebhookEndpointData
@@ -15,7 +15,7 @@ from billing.providers.types import WebhookEndpointData
 KIND = "webhook_endpoint"
 
 
-class Endpoints(SandboxBackend, RegistersWebhooks):
+class Endpoints(SandboxBackend, RegistersWebhooks, ResendsEvents):
     def list_webhooks(self) -> list[WebhookEndpointData]:
         def read(session: Session) -> list[WebhookEndpointData]:
             as_of = clock.moment(session.now)
@@ -28,6 +28,15 @@ class Endpoints(SandboxBackend, RegistersWebhooks):
             "register_webhook", idempotency_key, url, lambda session: register(session, url)
         )
         return mapping.webhook_endpoint(answer.body, answer.as_of)
+
+    def resend_event(self, event_id: str, *, idempotency_key: str) -> None:
+        """Queue it again, whatever has become of it; one that is queued still is posted once."""
+        self._calls.write(
+            "resend_event",
+            idempotency_key,
+            event_id,
+            lambda session: deliveries.requeue(session, event_id),
+        )
 
 
 def register(session: Session, url: str) -> Record:

@@ -119,6 +119,7 @@ CONEKTA: Capabilities = {
     "FindsByReference": ("GET /customers", "GET /customers/{customer_id}/subscriptions"),
     "ListsRemote": ("GET /customers", "GET /customers/{customer_id}/subscriptions", "GET /orders"),
     "ListsEvents": ("GET /events",),
+    "ResendsEvents": ("GET /events/{id}", "GET /webhooks", "POST /events/{event_id}/resend"),
     "ReadsInvoices": ("GET /orders/{id}", "GET /orders"),
     "CollectsInvoices": (
         "POST /orders/{id}/charges",

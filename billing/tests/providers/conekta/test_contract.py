@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -56,6 +57,16 @@ class ConektaContract(ProviderContract):
     @pytest.fixture
     def challenged_token(self) -> str:
         return "tok_test_3ds_required"
+
+    @pytest.fixture
+    def posted(self, account: ConektaAccount) -> Callable[[], list[str]]:
+        """First deliveries are not posted here: only what is sent again."""
+
+        def taken() -> list[str]:
+            found, account.resent = account.resent, []
+            return [each["id"] for each in found]
+
+        return taken
 
     @pytest.fixture
     def open_invoice(self, provider: ConektaProvider, customer: Ref) -> Ref:

@@ -1,6 +1,7 @@
 """The sandbox is held to the same contract as the others, whole and as a stand-in."""
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -39,6 +40,10 @@ class SandboxFixtures(ProviderContract):
     @pytest.fixture
     def coupon(self) -> str:
         return "save20"
+
+    @pytest.fixture
+    def posted(self, sandbox: SandboxProvider) -> Callable[[], list[str]]:
+        return lambda: [json.loads(body)["id"] for _, body in sandbox.pending_deliveries(take=True)]
 
     @pytest.fixture
     def dispute(self, sandbox: SandboxProvider, payment: Ref) -> Ref:

@@ -12,7 +12,7 @@ import time_machine
 
 from billing.errors import InvalidSignature, ProviderObjectMissing
 from billing.providers.sandbox import SandboxProvider
-from billing.testing import SECRET
+from billing.testing import SECRET, key
 from billing.tests.providers.sandbox.conftest import Driver, MakeSandbox
 
 
@@ -125,6 +125,12 @@ class TestQueue:
         assert events[1]["data"]["object"] == events[0]["data"]["object"]
         with pytest.raises(ProviderObjectMissing):
             driver.provider.emit_event("customer.updated", "cus_none")
+
+    def test_an_event_is_queued_again_as_it_was(self, driver: Driver) -> None:
+        driver.start()
+        (_, first), *_ = driver.provider.pending_deliveries(take=True)
+        driver.provider.resend_event(json.loads(first)["id"], idempotency_key=key())
+        assert [body for _, body in driver.provider.pending_deliveries()] == [first]
 
     def test_without_a_secret_nothing_is_signed(self, make_sandbox: MakeSandbox) -> None:
         driver = Driver(make_sandbox(secret="", webhook_url="http://127.0.0.1:9/"))
