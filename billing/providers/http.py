@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from billing.errors import OutcomeUnknown, ProviderError
+from billing.errors import OutcomeUnknown, ProviderError, ProviderUnavailable
 from billing.providers.types import JSON
 
 if TYPE_CHECKING:
@@ -25,6 +25,19 @@ class Answer:
 
     body: JSON
     as_of: datetime
+
+
+class Lost(ProviderUnavailable):
+    """Sent, and not answered, or by a failure of the server's: a write may have been done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """A part of a list. `next_cursor` is '' at the end."""
+
+    found: list[JSON]
+    as_of: datetime
+    next_cursor: str
 
 
 class Transport:
@@ -91,6 +104,17 @@ def begun(is_begun: bool = True) -> Iterator[None]:
         yield
     except ProviderError as exc:
         if is_begun:
+            raise left_open(exc) from None
+        raise
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """For one write: what leaves open whether it was done is raised as OutcomeUnknown."""
+    try:
+        yield
+    except ProviderError as exc:
+        if type(exc) in (ProviderError, Lost):
             raise left_open(exc) from None
         raise
 

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -30,11 +29,13 @@ from billing.providers.conekta import bodies
 from billing.providers.conekta.declines import decline_code
 from billing.providers.http import (
     Answer,
+    Listed,
+    Lost,
     Transport,
     as_of,
-    left_open,
     never_connected,
     retry_after,
+    writing,
 )
 from billing.providers.types import JSON
 from billing.providers.values import items, remote_id, text
@@ -43,19 +44,6 @@ if TYPE_CHECKING:
     import requests
 
 PAGE = 250  # the most that Conekta lists at once
-
-
-class Lost(ProviderUnavailable):
-    """Sent, and not answered, or by a failure of the server's: a write may have been done."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """A part of a list. `next_cursor` is '' at the end."""
-
-    found: list[JSON]
-    as_of: datetime
-    next_cursor: str
 
 
 class ConektaClient:
@@ -84,12 +72,8 @@ class ConektaClient:
         """Change something. Raises OutcomeUnknown where Conekta may have done it: look for it then,
         before it is sent again."""
         self._refuse_a_key_of_another_mode()
-        try:
+        with writing():
             return self._call(api, operation, arguments)
-        except ProviderError as exc:
-            if type(exc) in (ProviderError, Lost):
-                raise left_open(exc) from None
-            raise
 
     def page(
         self, api: str, operation: str, *, cursor: str = "", limit: int = PAGE, **arguments: Any

@@ -13,8 +13,8 @@ from typing import TypeVar
 from billing.errors import ProviderObjectMissing
 from billing.providers.base import ListsEvents, ListsRemote
 from billing.providers.conekta import events, mapping, orders_mapping
-from billing.providers.conekta.client import Listed
 from billing.providers.conekta.invoices import Invoices
+from billing.providers.http import Listed
 from billing.providers.reading import sorted_out
 from billing.providers.types import (
     JSON,

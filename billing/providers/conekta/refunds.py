@@ -12,8 +12,8 @@ from functools import partial
 from billing.errors import OutcomeUnknown, ProviderObjectMissing
 from billing.providers.base import ListsReturned, ReadsDisputes, RefundsPayments
 from billing.providers.conekta import mapping, returned
-from billing.providers.conekta.client import Listed
 from billing.providers.conekta.orders import Orders
+from billing.providers.http import Listed
 from billing.providers.reading import sorted_out
 from billing.providers.types import JSON, DisputeData, Page, Ref, RefundData, RefundRequest
 from billing.providers.values import incomplete, part, remote_id

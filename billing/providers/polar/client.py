@@ -7,7 +7,6 @@ not expect, after the write was done; pins a beta, and has no retries.
 import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -25,11 +24,13 @@ from billing.errors import (
 from billing.payloads import parse_object
 from billing.providers.http import (
     Answer,
+    Listed,
+    Lost,
     Transport,
     as_of,
-    left_open,
     never_connected,
     retry_after,
+    writing,
 )
 from billing.providers.polar.events import API_VERSION
 from billing.providers.types import JSON
@@ -40,19 +41,6 @@ if TYPE_CHECKING:
 
 PAGE = 100  # the most that Polar lists at once
 LONGEST_WAIT_SECONDS = 2  # for which a caller is kept; told to wait longer, it is told so
-
-
-class Lost(ProviderUnavailable):
-    """Sent, and not answered, or by a failure of the server's: a write may have been done."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """A part of a list. `next_cursor` is the next page's number, '' at the end."""
-
-    found: list[JSON]
-    as_of: datetime
-    next_cursor: str
 
 
 class PolarClient:
@@ -93,7 +81,7 @@ class PolarClient:
         return self._write("DELETE", path, None)
 
     def page(self, *path: str, cursor: str = "", limit: int = PAGE, **query: object) -> Listed:
-        """Read a part of a list."""
+        """Read a part of a list; its cursor is the number of a page."""
         if cursor and not (cursor.isascii() and cursor.isdigit()):
             raise InvalidRequest("no cursor of a list", param="cursor", provider=self._alias)
         number = int(cursor or 1)
@@ -113,12 +101,8 @@ class PolarClient:
             cursor = listed.next_cursor
 
     def _write(self, method: str, path: tuple[str, ...], body: JSON | None) -> Answer:
-        try:
+        with writing():
             return self._call(method, _path(path), body)
-        except ProviderError as exc:
-            if type(exc) in (ProviderError, Lost):
-                raise left_open(exc) from None
-            raise
 
     def _call(self, method: str, path: str, body: JSON | None) -> Answer:
         if not self._api_key:

@@ -10,8 +10,17 @@ import pytest
 import requests
 import responses
 
-from billing.errors import InvalidRequest, OutcomeUnknown
-from billing.providers.http import Transport, as_of, begun, header, never_connected, retry_after
+from billing.errors import InvalidRequest, OutcomeUnknown, ProviderError, ProviderUnavailable
+from billing.providers.http import (
+    Lost,
+    Transport,
+    as_of,
+    begun,
+    header,
+    never_connected,
+    retry_after,
+    writing,
+)
 
 URL = "https://api.example.com/things"
 WALL = datetime(2026, 11, 2, 9, 30, 10, 999, tzinfo=UTC)
@@ -132,6 +141,19 @@ class TestAsOf:
     @pytest.mark.parametrize("headers", [{}, {"Date": "soon"}, {"Date": ""}])
     def test_our_clock_stands_in(self, headers: dict[str, str]) -> None:
         assert as_of(headers, WALL, timedelta(seconds=1)) == WALL.replace(microsecond=0)
+
+
+class TestWriting:
+    @pytest.mark.parametrize("kind", [Lost, ProviderError])
+    def test_what_leaves_it_open_says_so(self, kind: type[ProviderError]) -> None:
+        with pytest.raises(OutcomeUnknown) as caught, writing():
+            raise kind("gone", provider="one", provider_code="x")
+        assert (caught.value.provider, caught.value.provider_code) == ("one", "x")
+
+    @pytest.mark.parametrize("kind", [InvalidRequest, ProviderUnavailable])
+    def test_a_no_is_one(self, kind: type[ProviderError]) -> None:
+        with pytest.raises(kind), writing():
+            raise kind("no")
 
 
 class TestBegun:
