@@ -8,12 +8,13 @@ from billing.services import planned_ends
 
 
 def advance(simulator: Simulates, by: timedelta) -> int:
-    """Move the clock that `simulator` keeps; return how many moments the sandbox ran.
+    """Move the clock that `simulator` keeps on `by`; return how many moments the sandbox ran.
 
     It stops where one of our tasks is due and runs it, as beat would have by then.
     """
-    end, moments = clock.now() + by, 0
-    while (due := planned_ends.next_due(after=clock.now())) is not None and due < end:
-        moments += simulator.advance_clock(due - clock.now())
+    left, moments = by, 0
+    while (due := planned_ends.next_due(after=clock.now())) and (step := due - clock.now()) < left:
+        moments += simulator.advance_clock(step)
         planned_ends.carry_out()
-    return moments + simulator.advance_clock(max(end - clock.now(), timedelta(0)))
+        left -= step
+    return moments + simulator.advance_clock(left)
