@@ -417,13 +417,13 @@ class TestInvoice:
         [
             (InvoiceStatus.PAID, "open", "paid"),
             (InvoiceStatus.OPEN, "open", "none"),
-            (None, "paid", "paid"),
+            (None, "paid", "refunded"),  # as it was
         ],
     )
     def test_the_state_of_its_payment_follows_where_it_is_not_told(
         self, status: Any, before: str, state: str
     ) -> None:
-        row = Invoice(status=before)
+        row = Invoice(status=before, payment_state="refunded")
         values = self.values(row, Relatives(), status=status, payment_state=None)
         assert values["payment_state"] == state
 

@@ -168,6 +168,7 @@ READINGS = {
         cases=({"status": "succeeded", "reason": "duplicate"},),
         required=AMOUNTS,
         either=frozenset({"payment_intent", "charge"}),
+        never=frozenset({"keeps_reference"}),
     ),
     "dispute": Reading(
         map=returned.dispute,
