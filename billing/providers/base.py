@@ -681,6 +681,13 @@ class Simulates(PaymentProvider):
         """
 
     @abstractmethod
+    def pay_voucher(self, payment: Ref) -> PaymentData:
+        """Pay a voucher as its customer would, be it late or of an invoice that is paid already.
+
+        Raises InvalidRequest for one that is paid, or that is no voucher.
+        """
+
+    @abstractmethod
     def confirm_setup(self, session: Ref, token: str) -> SetupSessionData:
         """Give a setup session what the customer would type in the browser: a magic token.
 

@@ -52,6 +52,11 @@ class Command(BaseCommand):
         complete.add_argument("alias")
         complete.add_argument("checkout", help="its remote id: checkout_...")
         complete.add_argument("--token", default="tok_visa", help="a magic token (tok_visa)")
+        voucher = commands.add_parser(
+            "pay-voucher", help="pay a voucher as its customer, even late"
+        )
+        voucher.add_argument("alias")
+        voucher.add_argument("payment", help="its remote id: pay_...")
         dispute = commands.add_parser("dispute", help="as the bank, take a payment back")
         dispute.add_argument("alias")
         dispute.add_argument("payment", help="its remote id: pay_...")
@@ -78,6 +83,8 @@ class Command(BaseCommand):
                 self._set_up(options["alias"], options["session"], options["token"])
             elif action == "complete":
                 self._complete(options["alias"], options["checkout"], options["token"])
+            elif action == "pay-voucher":
+                self._pay_voucher(options["alias"], options["payment"])
             elif action in ("dispute", "decide", "fail-refund"):
                 self._be_the_bank(providers.get(options["alias"], Simulates), options)
             else:
@@ -130,6 +137,10 @@ class Command(BaseCommand):
         provider = providers.get(alias, Simulates)
         done = provider.complete_checkout(Ref(id=checkout_id), token=token)
         self.stdout.write(f"{done.id}: {done.status}, {'paid' if done.is_paid else 'not paid yet'}")
+
+    def _pay_voucher(self, alias: str, payment_id: str) -> None:
+        paid = providers.get(alias, Simulates).pay_voucher(Ref(id=payment_id))
+        self.stdout.write(f"{paid.id}: {paid.status}")
 
     def _be_the_bank(self, provider: Simulates, options: Any) -> None:
         changed: DisputeData | RefundData

@@ -32,7 +32,7 @@ class Vouchers(SandboxBackend, IssuesVouchers):
         return mapping.payment(answer.body, answer.as_of)
 
     def pay_voucher(self, payment: Ref) -> PaymentData:
-        """Pay a voucher as its customer would, be it late or of an invoice that is paid already."""
+        """Do what the customer does at the counter, be it late or of what is paid already."""
         with self._store.write() as session:
             record = pay(session, payment.id)
             return mapping.payment(record.body, clock.moment(session.now))

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from billing.enums import PaymentMethodType
 from billing.providers.base import Simulates
 from billing.providers.sandbox import clock
 from billing.providers.types import Ref, SetupRequest
 from billing.registry import providers
-from billing.testing import checkout_request, key, refund_request
+from billing.testing import checkout_request, key, refund_request, voucher_request
 from billing.tests.providers.sandbox.conftest import Driver
 
 BACKEND = "billing.providers.sandbox.SandboxProvider"
@@ -113,6 +114,16 @@ def test_a_payment_method_is_set_up(path: str) -> None:
     assert run(*ask) == f"{opened}: succeeded\n"
     with pytest.raises(CommandError):
         run(*ask)
+
+
+def test_a_voucher_is_paid_late(path: str) -> None:
+    driver = Driver(providers.get("one", Simulates))  # type: ignore[arg-type]
+    request = voucher_request(driver.customer(), PaymentMethodType.OXXO)
+    issued = driver.provider.create_voucher(request, idempotency_key=key()).id
+    run("advance", "--days", "4")
+    assert run("pay-voucher", "one", issued) == f"{issued}: succeeded\n"
+    with pytest.raises(CommandError):
+        run("pay-voucher", "one", issued)
 
 
 def test_the_bank_takes_a_payment_back_and_decides(path: str) -> None:
