@@ -12,7 +12,7 @@ from project.tests.processes import ROOT, clean_environment, free_port, start
 
 
 @pytest.mark.processes
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_two_customers_live_their_lives(tmp_path: Path) -> None:
     environment = clean_environment(tmp_path, PORT=str(free_port()))
     server = start(f"{sys.executable} dev.py run", environment)
@@ -24,7 +24,7 @@ def test_two_customers_live_their_lives(tmp_path: Path) -> None:
             assert line, f"it ended by itself:\n{said}"
             said += line
         done = subprocess.run(
-            [sys.executable, "manage.py", "billing_demo", "--timeout", "60"],
+            [sys.executable, "manage.py", "billing_demo", "--timeout", "150"],
             cwd=ROOT,
             env=environment,
             capture_output=True,
