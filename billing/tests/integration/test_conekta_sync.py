@@ -118,6 +118,21 @@ def test_a_run_makes_all_equal_and_a_second_writes_nothing(
     assert violated == set()
 
 
+def test_a_period_stays_known_when_the_next_one_has_begun(
+    conekta: ConektaAccount, conekta_plan: SubscriptionPlan, organization_mx: Organization
+) -> None:
+    """Conekta tells the cycle of the last order only."""
+    sold = str(subscribe(organization_mx, conekta_plan).provider_subscription_id)
+    list(resync.repair("conekta"))
+    first = Invoice.objects.get()
+    assert first.period_end
+    cycles.renew(conekta, sold)
+    list(resync.repair("conekta"))
+    earlier, later = Invoice.objects.order_by("period_start")
+    assert (earlier.pk, earlier.period_start) == (first.pk, first.period_start)
+    assert earlier.period_end == first.period_end == later.period_start
+
+
 def test_what_nobody_knows_yet_costs_nothing_else(
     conekta: ConektaAccount,
     conekta_plan: SubscriptionPlan,

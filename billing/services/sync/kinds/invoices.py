@@ -87,8 +87,9 @@ class InvoiceKind(Kind):
             "total_minor": data.total_minor,
             "amount_due_minor": data.amount_due_minor,
             "amount_paid_minor": data.amount_paid_minor,
-            "period_start": data.period_start,
-            "period_end": data.period_end,
+            # Conekta tells the period of a subscription's last order only.
+            "period_start": data.period_start or row.period_start,
+            "period_end": data.period_end or row.period_end,
             "due_date": data.due_at,
             "paid_at": data.paid_at,
             "next_attempt_at": data.next_attempt_at,
