@@ -18,7 +18,7 @@ import time
 import urllib.parse
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +78,13 @@ answer = list(WebhookEvent.objects.order_by("received_at").values(
 
 @dataclass(frozen=True, kw_only=True)
 class Cobro:
-    """A running system; `environment` is that of its processes."""
+    """A running system; `environment` is that of its `processes`, which are named as in the
+    Procfile."""
 
     url: str
     folder: Path
     environment: Mapping[str, str]
+    processes: Mapping[str, "Process"] = field(default_factory=dict)
 
     @property
     def port(self) -> int:
@@ -158,6 +160,7 @@ def open_shell(system: Cobro) -> Iterator[Cobro]:
             url=system.url,
             folder=system.folder,
             environment=system.environment,
+            processes=system.processes,
             shell=process,
             lock=threading.Lock(),
         )
@@ -171,8 +174,8 @@ def cobro(folder: Path, **values: str) -> Iterator[Cobro]:
         own = {"DATABASE_URL": database_url, "BILLING_SWEEP_SECONDS": "60"}
         system = configured(folder, **(own | redis | values))
         system.orm("call_command('migrate', verbosity=0); call_command('createcachetable')")
-        with started(system, "worker", "web"):
-            yield system
+        with started(system, "worker", "web") as processes:
+            yield replace(system, processes=processes)
 
 
 def configured(folder: Path, **values: str) -> Cobro:

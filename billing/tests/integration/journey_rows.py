@@ -1,14 +1,18 @@
 """What the journeys need in the database, and what they leave there; run beside the processes."""
 
+import time
+import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import Model
+from django.db.models import Max, Model
 from rest_framework.authtoken.models import Token
 
-from billing.enums import RefundReason
+from billing import clock, tasks
+from billing.conf import conf
+from billing.enums import PaymentMethodType, RefundReason
 from billing.errors import OutcomeUnknown
 from billing.models import (
     BillingAccount,
@@ -25,6 +29,10 @@ from billing.models import (
     SubscriptionPlan,
     WebhookEvent,
 )
+from billing.models.subscriptions import SubscriptionQuerySet
+from billing.providers.base import IssuesVouchers, Simulates
+from billing.providers.types import VoucherRequest
+from billing.registry import providers
 from billing.services import plans, refunds
 
 JSON = dict[str, Any]
@@ -37,6 +45,9 @@ _OWN = """id created_at updated_at organization customer subscription invoice pa
     amount_minor amount_paid_minor amount_due_minor line_items user fingerprint provider_data
     payment provider_refund_id"""
 
+# Told by a read only: an event of a refund tells the refund.
+_READ_ONLY = {("conekta", "payment", "provider_status")}
+
 _KINDS: dict[type[Model], str] = {
     Subscription: "customer",
     Invoice: "customer",
@@ -46,30 +57,30 @@ _KINDS: dict[type[Model], str] = {
 }
 
 
-def publish() -> None:
-    """Two plans, sold at Stripe."""
+def publish(provider: str, currency: str) -> None:
+    """Two plans, sold there."""
     for slug, amount in PRICES.items():
         plan = SubscriptionPlan.objects.create(slug=slug, name=slug.capitalize())
         price = Price.objects.create(
-            plan=plan, interval="monthly", currency="USD", amount_minor=amount
+            plan=plan, interval="monthly", currency=currency, amount_minor=amount
         )
-        plans.publish(price, "stripe")
+        plans.publish(price, provider)
 
 
-def owners(names: Sequence[str]) -> list[str]:
+def owners(names: Sequence[str], country: str) -> list[str]:
     """Make an organization per name; return their owners' tokens."""
-    return [_owner(name) for name in names]
+    return [_owner(name, country) for name in names]
 
 
-def _owner(name: str) -> str:
+def _owner(name: str, country: str) -> str:
     organization = Organization.objects.create(name=name)
     BillingAccount.objects.create(
         organization=organization,
         name=name,
         email="journey@example.test",
         phone="+491700000000",
-        address={"country": "DE", "line1": "1 Main Street"},
-        country="DE",
+        address={"country": country, "line1": "1 Main Street"},
+        country=country,
     )
     user = get_user_model().objects.create(username=name)
     Membership.objects.create(user=user, organization=organization, role="owner")
@@ -87,8 +98,43 @@ def refund(customer_id: str, amount_minor: int | None, key: str) -> tuple[int, s
     return 201, made.status
 
 
+def issue_voucher(customer_id: str, method: str, expires_at: str) -> str:
+    """Sell something at Conekta that is paid by hand, as a host's shop does; return the order."""
+    provider = providers.get("conekta", IssuesVouchers)
+    request = VoucherRequest(
+        reference=str(uuid.uuid4()),
+        customer_id=customer_id,
+        method=PaymentMethodType(method),
+        amount_minor=PRICES["startup"],
+        currency="MXN",
+        expires_at=datetime.fromisoformat(expires_at),
+    )
+    return str(provider.create_voucher(request, idempotency_key="").invoice_id)
+
+
+def let_planned_ends_fall_due() -> None:
+    """Move billing time there, and ask the worker twice to carry them out."""
+    last = _planned().aggregate(last=Max("cancel_at"))["last"]
+    due_for_a_while = last - conf.planned_end_margin / 2
+    providers.get("polar", Simulates).advance_clock(due_for_a_while - clock.now())
+    for _ in range(2):
+        tasks.carry_out_planned_ends.delay()
+
+
+def planned_ends_left(seconds: float) -> int:
+    """How many are not carried out, once there is none or the time is up."""
+    ends_at = time.monotonic() + seconds
+    while (left := _planned().count()) and time.monotonic() < ends_at:
+        time.sleep(0.2)
+    return left
+
+
+def _planned() -> SubscriptionQuerySet:
+    return Subscription.objects.live().filter(cancel_at_period_end=True)
+
+
 def read(ids: Sequence[str]) -> list[JSON]:
-    """What stands in the database of each customer: how it ended in words, Stripe's own facts in
+    """What stands in the database of each customer: how it ended in words, the provider's facts in
     the shape of `journeys.told`, and every column that customers with one journey have alike."""
     customers = [Customer.objects.get(provider_customer_id=each) for each in ids]
     return [
@@ -189,7 +235,12 @@ def _whole(customer: Customer) -> JSON:
 def _alike(row: Model) -> JSON:
     """Of times only whether they are set."""
     names = [field.name for field in row._meta.concrete_fields if field.name not in _OWN.split()]
-    values = {name: getattr(row, name) for name in names}
+    kind = row._meta.model_name
+    values = {
+        name: getattr(row, name)
+        for name in names
+        if (getattr(row, "provider", ""), kind, name) not in _READ_ONLY
+    }
     return {
         name: "set" if isinstance(value, datetime) else str(value) for name, value in values.items()
     }

@@ -1,60 +1,28 @@
 """What customers live through, from our REST API to Stripe's side, and how it must end.
 
-A journey goes in rounds, each ended by `yield`: then the webhooks of the round are delivered, or
-lost, before the next begins. Time at Stripe moves for all customers at once: nothing but time
-happens in a third round or later where a journey has renewals, so that no change falls beside it.
+Time at Stripe moves for all customers at once: nothing but time happens in a third round or later
+where a journey has renewals, so that no change falls beside it.
 """
 
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from billing.tests.accounts.account import JSON
+from billing.tests.integration.journey_world import Owner
 from billing.tests.stripe_account import StripeAccount, charging, refunds
 
-JSON = dict[str, Any]
-Call = Callable[[str, str, JSON | None, str], tuple[int, JSON]]
 Journey = Callable[["Buyer"], Iterator[None]]
 
 
 @dataclass(kw_only=True)
-class Buyer:
-    """An organization of ours: `call` asks our API as its owner. Names tell them apart at Stripe.
+class Buyer(Owner):
+    """An organization of ours that buys at Stripe, where names tell them apart."""
 
-    `call(method, path, body, key)` returns the answer's status and JSON; `staff(function, ...)`
-    does for the organization what our own staff does, see `journey_rows`.
-    """
-
-    name: str
-    call: Call
-    staff: Callable[..., Any]
     account: StripeAccount
-    subscription: str = ""
-
-    def ask(self, method: str, path: str, body: JSON | None = None, status: int = 200) -> JSON:
-        """One request with a key of its own, which must be answered with `status`."""
-        answered, answer = self.call(method, path, body, str(uuid.uuid4()))
-        assert answered == status, (self.name, method, path, answered, answer)
-        return answer
-
-    def subscribe(self, token: str, plan: str = "startup", status: int = 201) -> JSON:
-        return self._subscribe({"plan": plan, "payment_method_token": token}, status)
 
     def subscribe_with(self, payment_method: str) -> JSON:
         return self._subscribe({"plan": "startup", "payment_method": payment_method}, 201)
-
-    def _subscribe(self, body: JSON, status: int) -> JSON:
-        answer = self.ask("POST", "/subscriptions", {"interval": "monthly"} | body, status)
-        self.subscription = answer.get("id", "")
-        return answer
-
-    def change(self, **changes: Any) -> JSON:
-        return self.ask("PATCH", f"/subscriptions/{self.subscription}", changes)
-
-    def cancel(self, *, at_period_end: bool = True) -> JSON:
-        flag = str(at_period_end).lower()
-        path = f"/subscriptions/{self.subscription}?at_period_end={flag}"
-        return self.ask("DELETE", path)
 
     def set_up(self, kind: str, token: str) -> str:
         """Add a payment method in the browser, passing the bank's check where there is one; return
@@ -71,21 +39,10 @@ class Buyer:
     def _setup_intent(self) -> str:
         return str(self.account.all("setup_intent", self.customer_id)[0]["id"])
 
-    def add_card(self, token: str) -> JSON:
-        """A new card that everything is paid with from now on, what is owed too."""
-        return self.ask("POST", "/payment-methods", {"token": token, "is_default": True}, 201)
-
     def customer_of_a_card(self) -> str:
         """Add a first card; return the customer's id."""
         self.ask("POST", "/payment-methods", {"token": "pm_card_visa"}, 201)
         return self.customer_id
-
-    def refund(self, amount_minor: int | None = None, key: str = "") -> tuple[int, str]:
-        """Staff sends back the customer's only payment; the outcome as the API would answer it."""
-        status, word = self.staff(
-            "refund", customer_id=self.customer_id, amount_minor=amount_minor, key=key
-        )
-        return status, word
 
     @property
     def customer_id(self) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from billing.tests.integration.journeys import JSON, Buyer
+from billing.tests.accounts.account import JSON
+from billing.tests.integration.journeys import Buyer
 from billing.tests.stripe_account import charging
 
 
