@@ -199,6 +199,7 @@ class ProviderContract:
         """For VoidsInvoices and TakesPayments: a token whose owner has to confirm charges."""
         return cast(str, _give("challenged_token"))
 
+    @pytest.fixture
     def coupon(self) -> str:
         """For AppliesCoupons: a code that takes something off every invoice."""
         return cast(str, _give("coupon"))
