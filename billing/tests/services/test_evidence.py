@@ -101,8 +101,8 @@ def test_methods_of_another_organization_do_not_count() -> None:
 
 def test_what_is_no_country_is_left_out(settings: Any, caplog: Any) -> None:
     settings.BILLING_USER_COUNTRY = f"{__name__}.country_of"
-    organization = make_organization("Software", "Germany")
-    BillingAccount.objects.update(country="UK")
+    organization = make_organization("Software", "UK")
+    BillingAccount.objects.update(address={"country": "Germany"})
     user = SimpleNamespace(country="Mexico")
     assert gathered(organization, billing_address={"country": "XX"}, user=user) == []
     assert [record.source for record in caplog.records] == [

@@ -30,7 +30,7 @@ TRIES = 8
 GOOD = 500
 RETRY_BASE_SECONDS = long_or_short("0.15", "0.03")
 SLOWEST = 127 * float(RETRY_BASE_SECONDS) * 1.2
-WHY = ["invoice has no currency"] * 3 + ["bigint out of range"] * 2
+WHY = ["invoice has no currency"] * 3 + ["out of range"] * 2
 _STATES = """
 SELECT provider_event_id, state, attempts, error_message FROM billing_webhookevent
 WHERE object_id LIKE 'in_poison%' ORDER BY object_id
