@@ -3,6 +3,8 @@
 Names and currencies are those of Unicode's CLDR, through Babel, which is loaded when first needed.
 """
 
+from functools import cache
+
 _CODES = """
 AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ
 BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ
@@ -59,6 +61,7 @@ def name_of(code: str, language: str = "en") -> str:
     return str(locale.territories[normalize(code)])
 
 
+@cache
 def currency_of(code: str) -> str:
     """Return the ISO 4217 code of what is legal tender in the country today; '' for Antarctica.
 

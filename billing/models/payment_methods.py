@@ -12,6 +12,13 @@ class PaymentMethodQuerySet(ProviderQuerySet["PaymentMethod"]):
         """Methods that can be charged."""
         return self.filter(is_active=True)
 
+    def defaults(self) -> "PaymentMethodQuerySet":
+        """Methods that renewals at their provider are charged to."""
+        return self.filter(
+            is_active=True,
+            provider_payment_method_id=models.F("customer__default_payment_method_id"),
+        )
+
 
 class PaymentMethod(ProviderOwned):
     """`type` is open text: card, bank_account, sepa_debit, oxxo, spei, and what providers add."""

@@ -5,8 +5,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F
-
 from billing.conf import conf
 from billing.enums import EvidenceTier
 from billing.models import AnyOrganization, BillingAccount, PaymentMethod
@@ -59,20 +57,18 @@ def _told(
 
 
 def _kept(organization: AnyOrganization) -> Iterable[tuple[EvidenceTier, str, str]]:
-    account = BillingAccount.objects.for_organization(organization).first()
+    accounts = BillingAccount.objects.for_organization(organization)
+    unknown: tuple[dict[str, Any], str] = ({}, "")
+    address, country = next(iter(accounts.values_list("address", "country")), unknown)
     method = _default_method_address(organization)
-    address = account.address if account else {}
     yield EvidenceTier.BILLING_ADDRESS, "payment_method", str(method.get("country") or "")
     yield EvidenceTier.BILLING_ADDRESS, "account_address", str(address.get("country") or "")
-    yield EvidenceTier.PROFILE, "account_country", account.country if account else ""
+    yield EvidenceTier.PROFILE, "account_country", country
 
 
 def _default_method_address(organization: AnyOrganization) -> Mapping[str, Any]:
-    methods = PaymentMethod.objects.for_organization(organization).attached()
-    default = methods.filter(
-        provider_payment_method_id=F("customer__default_payment_method_id")
-    ).order_by("-created_at")
-    return default.values_list("billing_address", flat=True).first() or {}
+    newest = PaymentMethod.objects.for_organization(organization).defaults().order_by("-created_at")
+    return next(iter(newest.values_list("billing_address", flat=True)[:1]), {})
 
 
 def _country(word: str, source: str) -> str:

@@ -1,7 +1,7 @@
 """Gathers evidence and facts, asks the pure router, and stores the decision with its reasons."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from django.db.models import QuerySet
@@ -120,9 +120,9 @@ def consider(
         billing_interval=inquiry.interval,
         product=inquiry.product,
         country=context.country,
-        evidence=[asdict(each) for each in known],
-        context=asdict(context),
-        facts={alias: asdict(each) for alias, each in facts.items()},
+        evidence=[_stored(each) for each in known],
+        context=_stored(context),
+        facts={alias: _stored(each) for alias, each in facts.items()},
         **_columns(selection),
     )
 
@@ -172,6 +172,11 @@ def honor(decision: RoutingDecision, inquiry: Inquiry) -> RoutingDecision:
     return decision
 
 
+def _stored(value: Any) -> dict[str, Any]:
+    """A dataclass of plain values as JSON keeps it; `asdict` would copy each of them first."""
+    return {each.name: getattr(value, each.name) for each in fields(value)}
+
+
 def _columns(selection: Selection) -> dict[str, Any]:
     return {
         "provider": selection.provider,
@@ -179,7 +184,7 @@ def _columns(selection: Selection) -> dict[str, Any]:
         "rule_index": selection.rule_index,
         "currency": selection.currency,
         "methods": selection.methods,
-        "answers": [asdict(each) for each in selection.answers],
+        "answers": [_stored(each) for each in selection.answers],
     }
 
 
@@ -230,21 +235,21 @@ def _facts_of(
 
 def _sold(inquiry: Inquiry) -> dict[str, list[str]]:
     """Alias -> the currencies in which the item, or without one anything of its kind, is sold."""
-    found: dict[str, list[str]] = {}
-    for alias, currency in _published(inquiry).order_by("price__currency").distinct():
-        found.setdefault(alias, []).append(currency)
-    return found
+    found: dict[str, set[str]] = {}
+    for alias, currency in _published(inquiry):
+        found.setdefault(alias, set()).add(currency)
+    return {alias: sorted(currencies) for alias, currencies in found.items()}
 
 
 def _published(inquiry: Inquiry) -> QuerySet[Any, tuple[str, str]]:
     rows: QuerySet[Any]
     named: dict[str, Any]
     if inquiry.transaction_type == TransactionType.SUBSCRIPTION:
-        rows = ProviderPrice.objects.in_mode().filter(price__plan__is_active=True)
-        named = {"price__plan": inquiry.plan, "price__interval": inquiry.interval}
+        rows, named = ProviderPrice.objects.in_mode(), {"price__plan__is_active": True}
+        named |= {"price__plan": inquiry.plan, "price__interval": inquiry.interval}
     else:
-        rows = ProviderProductPrice.objects.in_mode().filter(price__product__is_active=True)
-        named = {"price__product": inquiry.product}
+        rows, named = ProviderProductPrice.objects.in_mode(), {"price__product__is_active": True}
+        named |= {"price__product": inquiry.product}
     wanted = {name: value for name, value in named.items() if value}
     return rows.filter(is_active=True, price__archived_at=None, **wanted).values_list(
         "provider", "price__currency"
