@@ -376,9 +376,9 @@ _DOORS = (
     ),
     fault(
         "Conekta: a lost answer is a refusal",
-        "billing/providers/conekta/client.py",
-        "            if type(exc) in (ProviderError, Lost):\n",
-        "            if type(exc) is ProviderError:\n",
+        "billing/providers/http.py",
+        "        if type(exc) in (ProviderError, Lost):\n",
+        "        if type(exc) is ProviderError:\n",
         f"{_CONEKTA}/test_client.py::TestErrors::test_a_lost_answer",
         f"{_CONEKTA}/test_plans.py::TestCreatePlan"
         "::test_sent_again_after_a_lost_answer_it_is_there_once",
@@ -475,10 +475,8 @@ _DOORS = (
     fault(
         "cards: no check digit",
         "billing/cards.py",
-        """    if (running[last] - running[first]) % 10:
-        return False
-""",
-        "",
+        "if (running[last] - running[first]) % 10 or is_clabe(",
+        "if is_clabe(",
         "billing/tests/test_cards.py::test_harmless",
     ),
     fault(
